@@ -1,0 +1,108 @@
+package adapter
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// Denied is a refusal: what the client is told, and why for the application.
+// It is an error, so that it can travel a framework's own way to the
+// application's error handler; there, errors.As finds it and errors.Is its cause.
+type Denied struct {
+	// Status and Code are what the client gets.
+	Status int
+	Code   core.Code
+
+	challenge  string // WWW-Authenticate
+	retryAfter bool
+	cause      error
+}
+
+func (d *Denied) Error() string {
+	if d.cause == nil {
+		return "sallyport: " + string(d.Code)
+	}
+	return "sallyport: " + string(d.Code) + ": " + d.cause.Error()
+}
+
+// Unwrap returns the cause.
+func (d *Denied) Unwrap() error { return d.cause }
+
+// Body is the default answer: {"error":"CODE","message":"…"}. It never says why.
+func (d *Denied) Body() []byte {
+	b, _ := json.Marshal(struct { // two strings always encode
+		Error   core.Code `json:"error"`
+		Message string    `json:"message"`
+	}{d.Code, d.Code.Message()})
+	return b
+}
+
+// SetHeaders sets the headers that belong to the refusal, those of its body
+// excepted. An adapter does so before it hands the refusal to any error handler.
+func (d *Denied) SetHeaders(x Exchange) {
+	x.SetHeader("Cache-Control", "no-store")
+	if d.challenge != "" {
+		x.SetHeader("WWW-Authenticate", d.challenge)
+	}
+	if d.retryAfter {
+		// Jittered, or all clients of an outage come back in the same second.
+		x.SetHeader("Retry-After", strconv.Itoa(1+rand.IntN(3)))
+	}
+}
+
+func deny(code core.Code, cause error) *Denied {
+	return &Denied{Status: code.Status(), Code: code, cause: cause, retryAfter: code == core.StoreUnavailable}
+}
+
+// denyCookie is a refusal that a session could lift. RFC 9110 section 11.6.1
+// wants a challenge with every 401; there is no registered scheme for cookies, and
+// a browser ignores one that it does not know.
+func denyCookie(m *session.Manager, code core.Code, params string, cause error) *Denied {
+	d := deny(code, cause)
+	d.challenge = `Cookie realm="` + m.App() + `"` + params
+	return d
+}
+
+func denyStale(m *session.Manager, maxAge time.Duration, cause error) *Denied {
+	// RFC 9470 section 3, with the cookie's scheme.
+	return denyCookie(m, core.StepUpRequired,
+		fmt.Sprintf(`, error="insufficient_user_authentication", max_age="%d"`, int64(maxAge.Seconds())), cause)
+}
+
+// Refusal returns the refusal that err stands for: a *Denied in its chain, or what
+// an error of a session call comes to when a handler passes it on. nil for every
+// other error, which is the application's own.
+func Refusal(m *session.Manager, err error) *Denied {
+	var d *Denied
+	switch {
+	case errors.As(err, &d):
+		return d
+	case errors.Is(err, core.ErrUnknown):
+		return deny(core.StoreUnavailable, err)
+	case errors.Is(err, session.ErrSuperseded):
+		// The client has, or is about to get, the new id: trying again helps.
+		return deny(core.StoreUnavailable, err)
+	case errors.Is(err, core.ErrAnonymous) && m != nil:
+		return denyCookie(m, core.MissingCredentials, "", err)
+	case errors.Is(err, core.ErrNoMiddleware), errors.Is(err, core.ErrAnonymous), errors.Is(err, session.ErrFinished):
+		return deny(core.AuthMiddlewareFailure, err)
+	default:
+		return nil
+	}
+}
+
+// Failure is Refusal for an error that must become one: what is not known to be
+// anything else is our own fault or the configuration's.
+func Failure(m *session.Manager, err error) *Denied {
+	if d := Refusal(m, err); d != nil {
+		return d
+	}
+	return deny(core.AuthMiddlewareFailure, err)
+}

@@ -1,0 +1,47 @@
+package adapter
+
+import (
+	"context"
+	"net/netip"
+)
+
+// Exchange is all that the core sees of a request and its answer. It writes
+// headers only: status, body and the chain of handlers stay native.
+//
+// Every returned string may be kept for ever, so a framework that reuses its
+// buffers copies. An Exchange is used by one goroutine and never after the
+// adapter's middleware has returned. A pointer type keeps it free of allocations.
+type Exchange interface {
+	// Context is the request's context as it was before this suite touched it.
+	Context() context.Context
+	// Method is the request's method, byte for byte.
+	Method() string
+	// Path is the path, escaped as it was received.
+	Path() string
+	// Host is the host that the client named.
+	Host() string
+	// Secure reports whether the client spoke TLS. Like ClientIP it is a fact of
+	// the socket unless the adapter's configuration says whom to believe.
+	Secure() bool
+	// ClientIP is the client's address; the zero Addr if there is none.
+	ClientIP() netip.Addr
+	// Header is the first line of a request header, "" if there is none.
+	Header(name string) string
+	// HeaderLines are all lines of a request header in order.
+	HeaderLines(name string) []string
+	// Body returns the request's body of at most MaxBody bytes and leaves it
+	// readable for the handlers. ErrBodyTooLarge if there is more, with nothing
+	// lost either.
+	Body() ([]byte, error)
+	// ResponseHeader is the first line of a header of the answer, "" if none.
+	ResponseHeader(name string) string
+	// SetHeader replaces a header of the answer; an empty value removes it.
+	SetHeader(name, value string)
+	// AddHeader adds a line, byte for byte.
+	AddHeader(name, value string)
+	// Committed reports whether the answer's headers have left.
+	Committed() bool
+}
+
+// MaxBody is how much of a request's body an Exchange reads.
+const MaxBody = 64 << 10

@@ -1,0 +1,124 @@
+package adapter
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// State is what one request carries. It is the context.Context of everything
+// below the middleware, and answers there for the session and the identity, so
+// that one allocation serves all. An adapter embeds it in its per-request type.
+type State struct {
+	context.Context
+	Session session.Session
+	// Owner is the adapter's own, typically its compiled configuration.
+	Owner any
+}
+
+type stateKey struct{}
+
+// Value implements context.Context.
+func (s *State) Value(key any) any {
+	switch key.(type) {
+	case session.ContextKey, core.PrincipalKey:
+		return &s.Session
+	case stateKey:
+		return s
+	default:
+		return s.Context.Value(key)
+	}
+}
+
+// StateFrom returns the State of the innermost session middleware that ctx has
+// been through, nil if none.
+func StateFrom(ctx context.Context) *State {
+	s, _ := ctx.Value(stateKey{}).(*State)
+	return s
+}
+
+// Mounted reports whether a session middleware with this manager runs further
+// out already. A second one has nothing to do.
+func Mounted(ctx context.Context, m *session.Manager) bool {
+	s := session.FromContext(ctx)
+	return s != nil && s.Manager() == m && !s.Finished()
+}
+
+var errNotLoopback = errors.New("adapter: InsecureHTTP serves loopback only, and this request is not from or not for it")
+
+// BeginSession makes st the state of x's request. It asks the store nothing. A
+// refusal is a request that a development configuration must not serve.
+func BeginSession(m *session.Manager, x Exchange, st *State) *Denied {
+	st.Context = x.Context()
+	ip := x.ClientIP()
+	if m.Cookie().InsecureHTTP() && !(ip.IsLoopback() && loopbackHost(x.Host())) {
+		return deny(core.AuthMiddlewareFailure, errNotLoopback)
+	}
+	m.Begin(&st.Session, st.Context, session.Request{
+		Cookies: x.HeaderLines("Cookie"), UserAgent: x.Header("User-Agent"), ClientIP: ip,
+	})
+	return nil
+}
+
+// loopbackHost reports whether a Host header names this machine. The peer's
+// address is not enough: a reverse proxy is a loopback peer as well.
+func loopbackHost(host string) bool {
+	if ap, err := netip.ParseAddrPort(host); err == nil {
+		return ap.Addr().IsLoopback()
+	}
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return ip.IsLoopback()
+	}
+	host = strings.ToLower(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// CommitSession stores what the request has pending and puts the session's
+// headers into the answer. Call it once, at the last moment before headers leave;
+// further calls do nothing. A refusal replaces the answer: the headers that
+// described the handler's body are gone already, and the adapter answers with
+// the refusal in place of whatever the handler writes.
+func CommitSession(x Exchange, st *State) *Denied {
+	out := st.Session.Finish()
+	setHeaders(x, out)
+	if out.Err == nil {
+		return nil
+	}
+	for _, name := range describesBody {
+		x.SetHeader(name, "")
+	}
+	return Failure(st.Session.Manager(), out.Err)
+}
+
+// describesBody are the headers that would be lies about another body. Vary and
+// the CORS headers hold for any answer of the route and stay.
+var describesBody = [...]string{
+	"Content-Length", "Content-Encoding", "Content-Type", "ETag", "Last-Modified", "Location", "Cache-Control",
+}
+
+// AbandonSession is CommitSession after a panic: pending data is thrown away, the
+// cookies of transitions that were stored still go out with the error page.
+func AbandonSession(x Exchange, st *State) { setHeaders(x, st.Session.Abandon()) }
+
+func setHeaders(x Exchange, out session.Outcome) {
+	for _, line := range out.SetCookie {
+		x.AddHeader("Set-Cookie", line)
+	}
+	if len(out.SetCookie) > 0 {
+		// A cache that kept this answer would hand the credential to others.
+		x.SetHeader("Cache-Control", "no-store")
+	}
+	if out.Asked {
+		x.AddHeader("Vary", "Cookie")
+		if x.ResponseHeader("Cache-Control") == "" {
+			x.SetHeader("Cache-Control", "private")
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package adapter
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/netip"
+)
+
+// httpExchange is HTTP seen as an Exchange: the same pointer under another type,
+// because http.ResponseWriter and Exchange both have a method named Header.
+type httpExchange HTTP
+
+func (x *httpExchange) Context() context.Context { return x.r.Context() }
+func (x *httpExchange) Method() string           { return x.r.Method }
+func (x *httpExchange) Path() string             { return x.r.URL.EscapedPath() }
+func (x *httpExchange) Host() string             { return x.r.Host }
+func (x *httpExchange) Committed() bool          { return x.phase != phaseOpen }
+
+func (x *httpExchange) peer() netip.Addr {
+	ap, _ := netip.ParseAddrPort(x.r.RemoteAddr) // a Unix socket has none
+	return ap.Addr().Unmap()
+}
+
+func (x *httpExchange) ClientIP() netip.Addr {
+	if x.ip.IsValid() {
+		return x.ip
+	}
+	return x.proxies.ClientIP(x.peer(), x.r.Header["X-Forwarded-For"])
+}
+
+func (x *httpExchange) Secure() bool {
+	return x.proxies.Secure(x.peer(), x.r.TLS != nil, x.r.Header["X-Forwarded-Proto"])
+}
+
+func (x *httpExchange) Header(name string) string        { return x.r.Header.Get(name) }
+func (x *httpExchange) HeaderLines(name string) []string { return x.r.Header.Values(name) }
+
+func (x *httpExchange) Body() ([]byte, error) {
+	if x.r.Body == nil || x.r.Body == http.NoBody {
+		return nil, nil
+	}
+	body := x.r.Body
+	head, err := io.ReadAll(io.LimitReader(body, MaxBody+1))
+	x.r.Body = &restored{Reader: io.MultiReader(bytes.NewReader(head), body), Closer: body}
+	if err == nil && len(head) > MaxBody {
+		err = ErrBodyTooLarge
+	}
+	if err != nil {
+		return nil, err
+	}
+	return head, nil
+}
+
+// restored is a body whose beginning was put back.
+type restored struct {
+	io.Reader
+	io.Closer
+}
+
+func (x *httpExchange) ResponseHeader(name string) string { return x.w.Header().Get(name) }
+
+func (x *httpExchange) SetHeader(name, value string) {
+	if value == "" {
+		x.w.Header().Del(name)
+		return
+	}
+	x.w.Header().Set(name, value)
+}
+
+func (x *httpExchange) AddHeader(name, value string) { x.w.Header().Add(name, value) }

@@ -1,0 +1,143 @@
+// Package audit names what happens to sessions and identities, and carries it
+// to wherever the application keeps such things.
+//
+// The suite logs nothing by itself: it tells a Sink. Names are those of the
+// OWASP Logging Vocabulary Cheat Sheet where it has one, so that a rule written
+// for another application matches here too; the others are ours in the same
+// style, and say so.
+//
+// It imports nothing but the standard library.
+package audit
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Name says what happened.
+type Name string
+
+const (
+	// SessionCreated: a session got its first record in the store.
+	SessionCreated Name = "session_created"
+	// SessionRenewed: a session goes on under a new id. Cause says why.
+	SessionRenewed Name = "session_renewed"
+	// SessionExpired: a session is over, by time or by somebody's act; Cause says
+	// which. It is the terminal event: exactly one for every session that ends,
+	// so that created minus expired is what lives.
+	SessionExpired Name = "session_expired"
+	// SessionUseAfterExpire: somebody presented an id that is no longer, or never
+	// was, a session. Once is a tab left open, often is a stolen or guessed id.
+	SessionUseAfterExpire Name = "session_use_after_expire"
+	// LoginSucceeded: somebody logged in. Method says how.
+	LoginSucceeded Name = "authn_login_success"
+	// AuthorizationFailed: the identity is known and may not do this. Cause says
+	// which rule refused.
+	AuthorizationFailed Name = "authz_fail"
+
+	// SessionAmbiguous: a request carried several live sessions and was served as
+	// anonymous; somebody may be planting cookies from a sibling host. Ours.
+	SessionAmbiguous Name = "session_ambiguous"
+	// SessionWriteDropped: a session was found dead at commit, and what the request
+	// wanted to write into it is lost. Ours.
+	SessionWriteDropped Name = "session_write_dropped"
+	// StoreFailed: the store returned an error, no answer in time, or something
+	// that cannot be a record. Err says what. Ours.
+	StoreFailed Name = "store_failure"
+)
+
+// Cause says why. Which causes go with which Name is open: more may come.
+type Cause string
+
+const (
+	// CauseLogout: the user, or the application for the user, ended the session.
+	CauseLogout Cause = "logout"
+	// CauseIdle: the idle timeout passed.
+	CauseIdle Cause = "idle"
+	// CauseAbsolute: the absolute timeout passed.
+	CauseAbsolute Cause = "absolute"
+	// CauseLogin: a login replaced the anonymous session.
+	CauseLogin Cause = "login"
+	// CauseUserSwitch: the login of another subject replaced the session.
+	CauseUserSwitch Cause = "user-switch"
+	// CauseEvicted: a newer session took its place under a limit.
+	CauseEvicted Cause = "evicted"
+	// CauseRenewal: the id was due for replacement by its age.
+	CauseRenewal Cause = "renewal"
+	// CauseStepUp: the subject proved its identity again, or by a stronger method.
+	CauseStepUp Cause = "step-up"
+	// CauseRoleChange: the roles of the subject changed.
+	CauseRoleChange Cause = "role-change"
+	// CauseUnknownID: the store knows no such id.
+	CauseUnknownID Cause = "unknown-id"
+	// CauseRole: the subject lacks a role.
+	CauseRole Cause = "role"
+	// CauseStale: the authentication is older than the route allows (RequireFresh).
+	CauseStale Cause = "stale"
+	// CauseError: an error, found in Err.
+	CauseError Cause = "error"
+)
+
+// Event is one thing that happened. It holds no credential: no cookie value, no
+// store key, nothing that lets a reader of the log become a user. Every field
+// but Time and Name may be empty.
+type Event struct {
+	// Time is when it happened, by the clock of the emitter.
+	Time time.Time
+	// Name is what happened.
+	Name Name
+	// Cause is why.
+	Cause Cause
+	// App is the name of the application that shares a store with others.
+	App string
+	// Subject is the user, empty for an anonymous session.
+	Subject string
+	// Session is the device handle. It identifies, and opens nothing.
+	Session string
+	// ClientIP is the address of the client as far as the trusted proxies tell;
+	// the zero Addr means that it is not known.
+	ClientIP netip.Addr
+	// UserAgent is the header as sent, cut to 256 bytes by the emitter. It is
+	// untrusted: it can hold any bytes and be half a UTF-8 sequence at its end.
+	UserAgent string
+	// Method is the method of authentication, on logins.
+	Method string
+	// Err is the cause below, on failures. Its text may quote untrusted input.
+	Err error
+}
+
+// Sink takes events. Implementations are safe for concurrent use.
+//
+// Record is called synchronously, in the request that caused the event, so it
+// must not block for long: one that talks to a network queues. It has no
+// error, because a full disk must not log anybody out. ctx is the request's and
+// may be cancelled; the event is to be recorded nevertheless.
+type Sink interface {
+	Record(ctx context.Context, e Event)
+}
+
+// SinkFunc is a function as a Sink. A nil SinkFunc drops every event.
+type SinkFunc func(ctx context.Context, e Event)
+
+// Record calls f.
+func (f SinkFunc) Record(ctx context.Context, e Event) {
+	if f != nil {
+		f(ctx, e)
+	}
+}
+
+// Tee returns a Sink that hands every event to each of sinks in order, skipping
+// nil ones. With none left it drops every event. It keeps a copy of sinks.
+func Tee(sinks ...Sink) Sink {
+	return tee(slices.DeleteFunc(slices.Clone(sinks), func(s Sink) bool { return s == nil }))
+}
+
+type tee []Sink
+
+func (t tee) Record(ctx context.Context, e Event) {
+	for _, s := range t {
+		s.Record(ctx, e)
+	}
+}

@@ -1,0 +1,66 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sallyport-go/sallyport/core"
+)
+
+// Identity is who logs in, as the application has just verified.
+type Identity struct {
+	// Subject names the account: 1 to 255 bytes of UTF-8. Two spellings are two
+	// subjects, so give the canonical one.
+	Subject string
+	// Roles and Scopes go into the session as they are; at most 255 of each, 1
+	// to 255 bytes each.
+	Roles  []string
+	Scopes []string
+	// Method says how the subject proved itself: "password", "webauthn". At
+	// most 255 bytes; may be empty.
+	Method string
+	// AuthTime is when it did so. Zero means now; it may not be in the future.
+	AuthTime time.Time
+}
+
+const maxName = 255
+
+// check returns every mistake at once.
+func (id Identity) check(now time.Time) error {
+	var errs []error
+	bad := func(field, value, reason string) {
+		errs = append(errs, &core.ConfigError{Field: "session.Identity." + field, Value: value, Reason: reason})
+	}
+	if id.Subject == "" || len(id.Subject) > maxName || !utf8.ValidString(id.Subject) {
+		bad("Subject", id.Subject, "must be 1 to 255 bytes of UTF-8")
+	}
+	if len(id.Method) > maxName {
+		bad("Method", id.Method, "must be at most 255 bytes")
+	}
+	if id.AuthTime.After(now) {
+		bad("AuthTime", id.AuthTime.String(), "is in the future")
+	}
+	for _, l := range []struct {
+		field string
+		names []string
+	}{{"Roles", id.Roles}, {"Scopes", id.Scopes}} {
+		if len(l.names) > maxName {
+			bad(l.field, strconv.Itoa(len(l.names))+" names", "must be at most 255")
+		}
+		for _, n := range l.names {
+			if n == "" || len(n) > maxName || !utf8.ValidString(n) {
+				bad(l.field, n, "each must be 1 to 255 bytes of UTF-8")
+			}
+		}
+		if len(encodeList(l.names)) > maxListLen {
+			bad(l.field, strconv.Itoa(len(l.names))+" names", "must be at most 65535 bytes together")
+		}
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("session: %w", errors.Join(errs...))
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/cookie"
+)
+
+// Config says how a Manager keeps sessions. The zero value is the strict choice
+// and is complete: cookie `__Host-session`, Secure, HttpOnly, SameSite=Lax, 24
+// hours idle, 7 days absolute.
+type Config struct {
+	// App names the application and becomes part of every store key: sessions
+	// of one App mean nothing to another on the same store. 1 to 64 of
+	// A-Z a-z 0-9 . _ -; default "app".
+	App string
+	// Cookie says what the session cookie looks like.
+	Cookie cookie.Config
+	// IdleTimeout ends a logged-in session that nobody uses; it is also the
+	// cookie's Max-Age. Default 24 h, at least 1 s, at most 400 days.
+	IdleTimeout time.Duration
+	// AnonymousIdleTimeout is the same for a session that nobody logged in to.
+	// Default 2 h, or IdleTimeout if that is shorter.
+	AnonymousIdleTimeout time.Duration
+	// AbsoluteTimeout ends every session, used or not. Default 7 days, or
+	// IdleTimeout if that is longer. It is never extended.
+	AbsoluteTimeout time.Duration
+	// TouchInterval is how long the store's idea of "last used" may lag behind:
+	// a session that is only read is written at most this often. Default a
+	// twentieth of IdleTimeout, at least 60 s; it must be shorter than both idle
+	// timeouts. (An idle timeout of a minute or less has half of itself.)
+	TouchInterval time.Duration
+	// StoreTimeout bounds each store call that may block. Default 2 s.
+	StoreTimeout time.Duration
+	// MaxDataBytes bounds what one session may hold, names and lengths
+	// included. Default 16 KiB, at most 1 MiB.
+	MaxDataBytes int
+	// Secret is what the fleet shares, at least 32 random bytes. Out of it comes
+	// the key under which a subject is turned into a routing tag. With the
+	// in-memory store it may be nil: the process then makes its own.
+	Secret []byte
+	// Audit receives what happens to sessions. nil discards.
+	Audit audit.Sink
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+	// Rand is the source of ids; default crypto/rand.Reader. It must be safe for
+	// concurrent use.
+	Rand io.Reader
+}
+
+const (
+	defaultApp           = "app"
+	defaultIdle          = 24 * time.Hour
+	defaultAnonymousIdle = 2 * time.Hour
+	defaultAbsolute      = 7 * 24 * time.Hour
+	minTouchInterval     = time.Minute
+	defaultStoreTimeout  = 2 * time.Second
+	defaultDataBytes     = 16 << 10
+	maxDataBytes         = 1 << 20
+	maxAppLen            = 64
+	appAlphabet          = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+	minSecretLen         = 32
+	maxIdle              = 400 * 24 * time.Hour // RFC 6265bis section 5.5: browsers cut longer cookies
+)
+
+// frozenLife bounds how long an old id keeps its old authority after a renewal:
+// long enough for a lost answer or a request in flight, and no longer.
+const frozenLife = 60 * time.Second
+
+// Manager decides everything about sessions. Make one with New; the zero value
+// does nothing but refuse. It is immutable and safe for concurrent use.
+type Manager struct {
+	store   Store
+	local   bool
+	app     string
+	appTag  [4]byte
+	cookie  *cookie.Spec
+	idle    time.Duration
+	anon    time.Duration
+	ends    time.Duration
+	touch   time.Duration
+	timeout time.Duration
+	limit   int
+	tagKey  []byte
+	audit   audit.Sink
+	now     func() time.Time
+	rand    io.Reader
+}
+
+// New compiles cfg. The error joins every mistake, each a *core.ConfigError.
+func New(store Store, cfg Config) (*Manager, error) {
+	var errs []error
+	bad := func(field, value, reason string) {
+		errs = append(errs, &core.ConfigError{Field: "session.Config." + field, Value: value, Reason: reason})
+	}
+	if store == nil {
+		errs = append(errs, &core.ConfigError{Field: "session.New.store", Value: "nil",
+			Reason: "sessions live in a store; memstore.Default() is the embedded one"})
+	}
+	setDefault(&cfg.App, defaultApp)
+	if len(cfg.App) > maxAppLen || strings.Trim(cfg.App, appAlphabet) != "" {
+		bad("App", cfg.App, "must be 1 to 64 of A-Z a-z 0-9 . _ -")
+	}
+	setDefault(&cfg.IdleTimeout, defaultIdle)
+	setDefault(&cfg.AnonymousIdleTimeout, min(defaultAnonymousIdle, cfg.IdleTimeout))
+	setDefault(&cfg.AbsoluteTimeout, max(defaultAbsolute, cfg.IdleTimeout))
+	shortest := min(cfg.IdleTimeout, cfg.AnonymousIdleTimeout)
+	setDefault(&cfg.TouchInterval, min(max(cfg.IdleTimeout/20, minTouchInterval), shortest/2))
+	setDefault(&cfg.StoreTimeout, defaultStoreTimeout)
+	setDefault(&cfg.MaxDataBytes, defaultDataBytes)
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"IdleTimeout", cfg.IdleTimeout}, {"AnonymousIdleTimeout", cfg.AnonymousIdleTimeout}} {
+		switch {
+		case d.value < time.Second:
+			bad(d.field, d.value.String(), "must be at least one second: a cookie's Max-Age counts seconds")
+		case d.value > maxIdle:
+			bad(d.field, d.value.String(), "browsers keep no cookie longer than 400 days")
+		case d.value > cfg.AbsoluteTimeout:
+			bad(d.field, d.value.String(), "is longer than AbsoluteTimeout ("+cfg.AbsoluteTimeout.String()+")")
+		}
+	}
+	if cfg.AbsoluteTimeout < time.Second {
+		bad("AbsoluteTimeout", cfg.AbsoluteTimeout.String(), "must be at least one second")
+	}
+	if cfg.TouchInterval < 0 || cfg.TouchInterval >= shortest {
+		bad("TouchInterval", cfg.TouchInterval.String(), "must be shorter than the idle timeouts, or a session in use would end")
+	}
+	if cfg.StoreTimeout < 0 {
+		bad("StoreTimeout", cfg.StoreTimeout.String(), "must not be negative: a store call without an end would hold requests for ever")
+	}
+	if cfg.MaxDataBytes < 0 || cfg.MaxDataBytes > maxDataBytes {
+		bad("MaxDataBytes", strconv.Itoa(cfg.MaxDataBytes), "must be 1 to 1048576 bytes")
+	}
+	if cfg.Secret != nil && len(cfg.Secret) < minSecretLen {
+		bad("Secret", strconv.Itoa(len(cfg.Secret))+" bytes", "must be at least 32 random bytes, or nil")
+	}
+	spec, err := cookie.New(cfg.Cookie)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("session: %w", errors.Join(errs...))
+	}
+	m := &Manager{
+		store: store, app: cfg.App, cookie: spec,
+		idle: cfg.IdleTimeout, anon: cfg.AnonymousIdleTimeout, ends: cfg.AbsoluteTimeout, touch: cfg.TouchInterval,
+		timeout: cfg.StoreTimeout, limit: cfg.MaxDataBytes, audit: cfg.Audit, now: cfg.Now, rand: cfg.Rand,
+	}
+	sum := sha256.Sum256([]byte(cfg.App))
+	copy(m.appTag[:], sum[:])
+	if m.tagKey, err = tagKey(cfg.Secret, cfg.Rand); err != nil {
+		return nil, err
+	}
+	_, m.local = store.(Local)
+	if r, ok := store.(Reporter); ok {
+		r.Report(m.ended)
+	}
+	return m, nil
+}
+
+func tagKey(secret []byte, random io.Reader) ([]byte, error) {
+	if secret == nil {
+		secret = make([]byte, minSecretLen)
+		if _, err := io.ReadFull(random, secret); err != nil {
+			return nil, fmt.Errorf("session: no random secret: %w", err)
+		}
+	}
+	return deriveTagKey(secret)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// App returns the application's name.
+func (m *Manager) App() string { return m.app }
+
+// Cookie returns the compiled session cookie.
+func (m *Manager) Cookie() *cookie.Spec { return m.cookie }
+
+// Request is what a session needs to know of the request that it belongs to. All
+// of it must stay valid for as long as the Session is reachable: an adapter for a
+// framework that reuses its buffers copies first.
+type Request struct {
+	// Cookies are the Cookie header lines as received. They are read by Begin
+	// and the slice is not kept.
+	Cookies []string
+	// UserAgent and ClientIP go into audit events and are believed by nobody.
+	UserAgent string
+	ClientIP  netip.Addr
+}
+
+// Begin makes s the session of one request. It reads the cookie and asks the
+// store nothing. It is for adapters, which embed s in their per-request state and
+// later call Finish exactly once.
+func (m *Manager) Begin(s *Session, ctx context.Context, r Request) {
+	s.m, s.ctx = m, ctx
+	s.userAgent, s.clientIP = r.UserAgent, r.ClientIP
+	s.presented, s.variants, s.seen = m.cookie.Values(r.Cookies)
+}
+
+// storeContext bounds a store call. A write goes on when the client has hung up:
+// who clicked "log out" and closed the tab is logged out.
+func (m *Manager) storeContext(ctx context.Context, write bool) (context.Context, context.CancelFunc) {
+	if m.local {
+		return ctx, noCancel
+	}
+	if write {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return context.WithTimeout(ctx, m.timeout)
+}
+
+func noCancel() {}
+
+// idleFor returns the idle timeout that applies to r.
+func (m *Manager) idleFor(r *record) time.Duration {
+	if r.subject == "" {
+		return m.anon
+	}
+	return m.idle
+}
+
+// entry makes the stored form of r for key.
+func (m *Manager) entry(key StoreKey, version uint64, r *record) Entry {
+	return Entry{
+		Version: version,
+		Expires: fromMicros(r.deadline(m.idleFor(r))),
+		Subject: r.subject,
+		Value:   r.encode(m.appTag, key),
+	}
+}
+
+// ended is told by the store that it dropped a record by itself.
+func (m *Manager) ended(key StoreKey, e Entry, evicted bool) {
+	var r record
+	if r.decode(e.Value, m.appTag, key) != nil || r.kind != kindLive {
+		return // another application's, or a snapshot: neither is a session that ended
+	}
+	cause := r.expiryCause(m.idleFor(&r))
+	if evicted {
+		cause = audit.CauseEvicted
+	}
+	m.record(context.Background(), audit.Event{
+		Name: audit.SessionExpired, Cause: cause, Subject: r.subject, Session: r.handle,
+	})
+}
+
+// record fills in what every event has and hands it to the sink.
+func (m *Manager) record(ctx context.Context, e audit.Event) {
+	if m.audit == nil {
+		return
+	}
+	e.Time, e.App = m.now(), m.app
+	m.audit.Record(ctx, e)
+}

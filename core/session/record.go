@@ -1,0 +1,187 @@
+package session
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"strings"
+	"time"
+)
+
+// kind says what a stored record stands for.
+type kind uint8
+
+const (
+	kindLive kind = iota
+	// A frozen snapshot stands under an old id after a renewal or a step-up. It
+	// keeps the old authority for at most frozenLife and only while the
+	// successor has not been presented.
+	kindRenewed
+	kindSteppedUp
+)
+
+// record is the decoded form of Entry.Value. Its strings alias the value, so
+// decoding allocates nothing.
+type record struct {
+	kind    kind
+	created int64 // microseconds since 1970, like all times here
+	touched int64
+	ends    int64 // the absolute end, which never moves
+	authed  int64
+	handle  string
+	subject string
+	method  string
+	roles   string // length-prefixed list
+	scopes  string // length-prefixed list
+	// link is the snapshot's key in a live record whose id was never presented,
+	// and the successor's key in a snapshot.
+	link   StoreKey
+	linked bool
+	data   bag
+}
+
+// The value begins with fixed fields, then length-prefixed ones, then the data:
+//
+//	version 1 | kind and flags 1 | app 4 | key check 8 | created touched ends authed 8 each |
+//	[link 36] | handle subject method (2+n each) | roles scopes (2+n each) | data
+//
+// app and key check bind a value to its place: a store that answers with another
+// record (a mixed-up reply, a restored backup of another application) is found
+// out by decode and never taken for a login.
+const (
+	recordVersion = 1
+	fixedLen      = 1 + 1 + 4 + 8 + 4*8
+	linkLen       = 4 + 32
+	flagLinked    = 0x80
+	checkLen      = 8
+)
+
+var errRecord = errors.New("session: the store returned a value that is no record of this key")
+
+func (r *record) encode(app [4]byte, key StoreKey) string {
+	n := fixedLen + 5*2 + len(r.handle) + len(r.subject) + len(r.method) + len(r.roles) + len(r.scopes) + len(r.data)
+	if r.linked {
+		n += linkLen
+	}
+	var b strings.Builder
+	b.Grow(n)
+	flags := byte(r.kind)
+	if r.linked {
+		flags |= flagLinked
+	}
+	b.WriteByte(recordVersion)
+	b.WriteByte(flags)
+	b.Write(app[:])
+	b.Write(key.Hash[:checkLen])
+	var num [8]byte
+	for _, t := range [...]int64{r.created, r.touched, r.ends, r.authed} {
+		binary.BigEndian.PutUint64(num[:], uint64(t))
+		b.Write(num[:])
+	}
+	if r.linked {
+		b.Write(r.link.Tag[:])
+		b.Write(r.link.Hash[:])
+	}
+	for _, s := range [...]string{r.handle, r.subject, r.method, r.roles, r.scopes} {
+		binary.BigEndian.PutUint16(num[:2], uint16(len(s)))
+		b.Write(num[:2])
+		b.WriteString(s)
+	}
+	b.WriteString(string(r.data))
+	return b.String()
+}
+
+// decode reads a value that stood under key. It accepts exactly what encode
+// makes: a value that is truncated, extended, of another version or of another
+// key is an error, never a different record.
+func (r *record) decode(v string, app [4]byte, key StoreKey) error {
+	if len(v) < fixedLen || v[0] != recordVersion ||
+		v[2:6] != string(app[:]) || v[6:6+checkLen] != string(key.Hash[:checkLen]) {
+		return errRecord
+	}
+	flags := v[1]
+	r.kind, r.linked = kind(flags&^flagLinked), flags&flagLinked != 0
+	if r.kind > kindSteppedUp || (r.kind != kindLive && !r.linked) {
+		return errRecord
+	}
+	times := v[6+checkLen : fixedLen]
+	for i, t := range [...]*int64{&r.created, &r.touched, &r.ends, &r.authed} {
+		*t = int64(beUint64(times[i*8:]))
+	}
+	v = v[fixedLen:]
+	if r.linked {
+		if len(v) < linkLen {
+			return errRecord
+		}
+		copy(r.link.Tag[:], v)
+		copy(r.link.Hash[:], v[4:])
+		v = v[linkLen:]
+	}
+	for _, s := range [...]*string{&r.handle, &r.subject, &r.method, &r.roles, &r.scopes} {
+		if len(v) < 2 {
+			return errRecord
+		}
+		n := int(v[0])<<8 | int(v[1])
+		if len(v) < 2+n {
+			return errRecord
+		}
+		*s, v = v[2:2+n], v[2+n:]
+	}
+	if !validList(r.roles) || !validList(r.scopes) || !bag(v).valid() {
+		return errRecord
+	}
+	r.data = bag(v)
+	return nil
+}
+
+// beUint64 reads eight bytes without the copy to a slice that package binary wants.
+func beUint64(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0])<<56 | uint64(s[1])<<48 | uint64(s[2])<<40 | uint64(s[3])<<32 |
+		uint64(s[4])<<24 | uint64(s[5])<<16 | uint64(s[6])<<8 | uint64(s[7])
+}
+
+// appendList encodes names as a list: one length byte before each.
+func encodeList(names []string) string {
+	var b strings.Builder
+	for _, s := range names {
+		b.WriteByte(byte(len(s)))
+		b.WriteString(s)
+	}
+	return b.String()
+}
+
+func decodeList(list string) []string {
+	var names []string
+	for len(list) > 0 {
+		n := int(list[0])
+		names = append(names, list[1:1+n])
+		list = list[1+n:]
+	}
+	return names
+}
+
+func validList(list string) bool {
+	for len(list) > 0 {
+		n := int(list[0])
+		if len(list) < 1+n {
+			return false
+		}
+		list = list[1+n:]
+	}
+	return true
+}
+
+func micros(t time.Time) int64      { return t.UnixMicro() }
+func fromMicros(us int64) time.Time { return time.UnixMicro(us) }
+
+// deadline is when the record ends if nothing happens: idle after its last
+// touch, but never past its absolute end.
+func (r *record) deadline(idle time.Duration) int64 {
+	if d := r.touched + idle.Microseconds(); d > r.touched && d < r.ends {
+		return d
+	}
+	return r.ends
+}
+
+const maxListLen = math.MaxUint16

@@ -1,0 +1,287 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/audit"
+)
+
+// Login makes id the identity of the session and always changes the session's
+// id, so that an id known to somebody before the login is worth nothing after it
+// (session fixation, RFC 6265bis section 8.4).
+//
+// From an anonymous session the old id dies first and its data travels to the
+// new one. For another user than the one logged in, nothing travels. For the
+// same user it is a step-up, or a role change if roles or scopes differ: the
+// session goes on under a new id, with its data, its handle and its absolute
+// end. After a step-up the old id keeps its old authority until the new one is
+// presented, at most 60 s, so that a lost answer is no log-out; after a role
+// change it is dead at once.
+//
+// It is stored when Login returns nil; the cookie goes out with the answer.
+// ErrHeadersSent, ErrSuperseded, an error of the identity, an error that wraps
+// core.ErrUnknown (nobody is logged in by it), or one of the random source.
+func (s *Session) Login(ctx context.Context, id Identity) error {
+	return s.transition(func() error { return s.login(ctx, id) })
+}
+
+// Renew gives the session a new id and leaves everything else as it is. The old
+// id goes on for data until the new one is presented, at most 60 s.
+// core.ErrAnonymous if there is no session to renew, else errors as for Login.
+func (s *Session) Renew(ctx context.Context) error {
+	return s.transition(func() error {
+		if s.state != live {
+			return core.ErrAnonymous
+		}
+		return s.renew(ctx)
+	})
+}
+
+// Logout ends the session in the store and then in the browser. A session that
+// is dead already is no error, and then no cookie is touched: a late answer must
+// not wipe out a fresh login. Errors as for Login; after one that wraps
+// core.ErrUnknown the session may still be alive.
+func (s *Session) Logout(ctx context.Context) error {
+	return s.transition(func() error {
+		if s.state != live {
+			return nil
+		}
+		ended, err := s.take(ctx, audit.CauseLogout)
+		if err != nil {
+			return err
+		}
+		s.forget()
+		if ended {
+			s.cookie = cookieDelete
+		}
+		return nil
+	})
+}
+
+// transition runs what every change of identity has in common.
+func (s *Session) transition(step func() error) error {
+	if s == nil {
+		return core.ErrNoMiddleware
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.finished {
+		return ErrHeadersSent
+	}
+	if err := s.load(); err != nil {
+		return err
+	}
+	if s.state == frozen {
+		return ErrSuperseded
+	}
+	return step()
+}
+
+func (s *Session) login(ctx context.Context, id Identity) error {
+	now := s.m.now()
+	if err := id.check(now); err != nil {
+		return err
+	}
+	if id.AuthTime.IsZero() {
+		id.AuthTime = now
+	}
+	if s.state == live && s.rec.subject == id.Subject {
+		done, err := s.reauthenticate(ctx, id)
+		if done || err != nil {
+			return err
+		}
+		// The session ended while its user was proving who it is. The proof
+		// stands, so the login goes on without it.
+	}
+	// Everything that can fail without the store comes before the old id dies.
+	value, err := s.m.newValue(s.m.subjectTag(id.Subject))
+	if err != nil {
+		return err
+	}
+	fresh, err := s.newRecord()
+	if err != nil {
+		return err
+	}
+	fresh.subject, fresh.method = id.Subject, id.Method
+	fresh.roles, fresh.scopes = encodeList(id.Roles), encodeList(id.Scopes)
+	fresh.authed = micros(id.AuthTime)
+	if s.state == live {
+		cause := audit.CauseLogin
+		if s.rec.subject != "" {
+			cause = audit.CauseUserSwitch
+			s.pending = nil // they were the other user's
+		}
+		if _, err := s.take(ctx, cause); err != nil {
+			return err
+		}
+		if s.rec.subject == "" {
+			fresh.data = s.rec.data
+		}
+	}
+	// What travels was within the limit twice over; a login does not fail for it.
+	if fresh.data, err = s.pending.merge(fresh.data, 2*s.m.limit); err != nil {
+		return err
+	}
+	s.forget()
+	if err := s.create(ctx, value, fresh); err != nil {
+		return err
+	}
+	s.event(audit.LoginSucceeded, "", &s.rec, nil)
+	return nil
+}
+
+// newRecord makes the record of a session that begins now.
+func (s *Session) newRecord() (record, error) {
+	handle, err := s.m.newHandle()
+	if err != nil {
+		return record{}, err
+	}
+	now := s.m.now()
+	return record{
+		handle: handle, created: micros(now), touched: micros(now), ends: micros(now.Add(s.m.ends)),
+	}, nil
+}
+
+// create stores r under a value that nobody has seen, and makes it the session.
+func (s *Session) create(ctx context.Context, value string, r record) error {
+	key := s.m.keyOf(value)
+	e := s.m.entry(key, 1, &r)
+	ctx, cancel := s.m.storeContext(ctx, true)
+	defer cancel()
+	if err := s.m.store.Create(ctx, key, e); err != nil {
+		return s.fail(err)
+	}
+	s.key[0], s.entry[0], s.rec, s.value = key, e, r, value
+	s.state, s.minted, s.cookie = live, true, cookieSet
+	s.event(audit.SessionCreated, "", &s.rec, nil)
+	return nil
+}
+
+// take removes the session's record. If it was this call that ended it, the end
+// is reported, and s.rec is the record as it was last.
+func (s *Session) take(ctx context.Context, cause audit.Cause) (ended bool, err error) {
+	ctx, cancel := s.m.storeContext(ctx, true)
+	defer cancel()
+	e, err := s.m.store.Take(ctx, s.key[0])
+	if errors.Is(err, ErrGone) {
+		s.rec.data = "" // whoever ended it decided about its data
+		return false, nil
+	}
+	if err != nil {
+		return false, s.fail(err)
+	}
+	var last record
+	if err := last.decode(e.Value, s.m.appTag, s.key[0]); err != nil {
+		return false, s.fail(err)
+	}
+	if last.kind != kindLive {
+		// A renewal came in between and left its snapshot here. The session
+		// goes on under the id that the renewal made, which this request does
+		// not have.
+		s.rec.data = ""
+		return false, ErrSuperseded
+	}
+	s.rec = last
+	s.event(audit.SessionExpired, cause, &s.rec, nil)
+	return true, nil
+}
+
+// forget leaves the request without a session: anonymous, nothing pending.
+func (s *Session) forget() {
+	s.state, s.rec, s.entry[0], s.value = anonymous, record{}, Entry{}, ""
+	s.authority, s.pending, s.poisoned = nil, nil, false
+	s.minted, s.touchDue, s.unlink, s.cookie = false, false, false, cookieKeep
+}
+
+// reauthenticate is a login of the user who is logged in. done is false if the
+// session ended meanwhile.
+func (s *Session) reauthenticate(ctx context.Context, id Identity) (done bool, err error) {
+	roles, scopes := encodeList(id.Roles), encodeList(id.Scopes)
+	cause, left := audit.CauseStepUp, kindSteppedUp
+	if roles != s.rec.roles || scopes != s.rec.scopes {
+		cause, left = audit.CauseRoleChange, kindLive
+	}
+	done, err = s.rename(ctx, left, cause, func(r *record) {
+		r.roles, r.scopes, r.method, r.authed = roles, scopes, id.Method, micros(id.AuthTime)
+	})
+	if done && err == nil {
+		s.event(audit.LoginSucceeded, cause, &s.rec, nil)
+	}
+	return done, err
+}
+
+func (s *Session) renew(ctx context.Context) error {
+	done, err := s.rename(ctx, kindRenewed, audit.CauseRenewal, func(*record) {})
+	if err == nil && !done {
+		s.forget()
+		return core.ErrAnonymous
+	}
+	return err
+}
+
+// rename moves the session to a new id in one atomic step, changed by change and
+// with everything pending merged in. left is the kind of snapshot that stays
+// under the old id, kindLive for none. done is false if the session is gone.
+func (s *Session) rename(ctx context.Context, left kind, cause audit.Cause, change func(*record)) (done bool, err error) {
+	if s.minted {
+		// No client has this id yet, so there is nothing to change it for; a
+		// snapshot would stand under an id that nobody can present.
+		return s.amend(ctx, left, cause, change)
+	}
+	var tag [tagLen]byte
+	copy(tag[:], s.key[0].Tag[:])
+	value, err := s.m.newValue(tag)
+	if err != nil {
+		return false, err
+	}
+	to := s.m.keyOf(value)
+	done, err = s.change(ctx, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
+		change(&next)
+		now := s.m.now()
+		next.touched = micros(now)
+		next.link, next.linked = s.key[0], left != kindLive
+		e := s.m.entry(to, s.entry[0].Version+1, &next)
+		var snapshot *Entry
+		if left != kindLive {
+			old := s.rec
+			old.kind, old.link, old.linked = left, to, true
+			if left == kindRenewed {
+				old.data = "" // data operations are forwarded to the successor
+			}
+			old.ends = min(old.deadline(s.m.idleFor(&old)), micros(now.Add(frozenLife)))
+			frozenEntry := s.m.entry(s.key[0], s.entry[0].Version+1, &old)
+			snapshot = &frozenEntry
+		}
+		current, err := s.m.store.Rename(ctx, s.key[0], s.entry[0].Version, to, e, snapshot)
+		if err == nil {
+			s.rec = next
+		}
+		return e, current, err
+	})
+	if !done || err != nil {
+		return done, err
+	}
+	s.key[0], s.value = to, value
+	s.minted, s.cookie, s.touchDue, s.unlink = true, cookieSet, false, false
+	s.event(audit.SessionRenewed, cause, &s.rec, nil)
+	return true, nil
+}
+
+// amend changes a session whose id this request has just made.
+func (s *Session) amend(ctx context.Context, left kind, cause audit.Cause, change func(*record)) (done bool, err error) {
+	if left == kindLive && s.rec.linked {
+		if err := s.dropSnapshot(); err != nil {
+			return false, s.fail(err)
+		}
+	}
+	done, err = s.change(ctx, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
+		change(&next)
+		return s.swap(ctx, next)
+	})
+	if done && err == nil {
+		s.event(audit.SessionRenewed, cause, &s.rec, nil)
+	}
+	return done, err
+}

@@ -1,0 +1,79 @@
+package authecho
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// SessionFrom returns the request's session. Without the Session middleware it is
+// nil, and every call on it returns core.ErrNoMiddleware.
+func SessionFrom(c echo.Context) *session.Session {
+	return session.FromContext(c.Request().Context())
+}
+
+// PrincipalFrom returns who is logged in. core.ErrAnonymous if nobody is; an error
+// that wraps core.ErrUnknown if the store did not answer. Below the HTTP layer
+// core.PrincipalFrom says the same of c.Request().Context().
+func PrincipalFrom(c echo.Context) (core.Principal, error) {
+	return core.PrincipalFrom(c.Request().Context())
+}
+
+// RequireLogin lets only logged-in users through.
+func RequireLogin() echo.MiddlewareFunc {
+	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireLogin(c.Request().Context()) })
+}
+
+// RequireRole lets only users through who have one of the roles. It panics at
+// construction without a role.
+func RequireRole(roles ...string) echo.MiddlewareFunc {
+	check(adapter.CheckRoles(roles))
+	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireRole(c.Request().Context(), roles) })
+}
+
+// RequireFresh lets only users through who proved who they are at most maxAge ago.
+// It panics at construction if maxAge is under a second.
+func RequireFresh(maxAge time.Duration) echo.MiddlewareFunc {
+	check(adapter.CheckMaxAge(maxAge))
+	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireFresh(c.Request().Context(), maxAge) })
+}
+
+func check(err error) {
+	if err != nil {
+		panic(fmt.Errorf("authecho: %w", err))
+	}
+}
+
+func guard(decide func(echo.Context) *adapter.Denied) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if d := decide(c); d != nil {
+				return refuse(c, d)
+			}
+			return next(c)
+		}
+	}
+}
+
+// Fail returns the native error for an error of a session call: 503 if the store
+// did not answer, 401 if somebody must be logged in, 500 otherwise. Returning the
+// session's error itself from a handler comes to the same.
+func Fail(c echo.Context, err error) error {
+	return refuse(c, adapter.Failure(SessionFrom(c).Manager(), err))
+}
+
+// refuse answers as the middleware in front is configured to, or as the default
+// is if none is mounted.
+func refuse(c echo.Context, d *adapter.Denied) error {
+	if st := adapter.StateFrom(c.Request().Context()); st != nil {
+		if m, ok := st.Owner.(*settings); ok {
+			return m.refuse(c, d)
+		}
+	}
+	return (&settings{cfg: Config{ErrorHandler: answer}}).refuse(c, d)
+}

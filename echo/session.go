@@ -1,0 +1,155 @@
+// Package authecho carries Sallyport into Echo v4.
+//
+//	e.Use(authecho.Session(sessions))
+//	e.GET("/me", me, authecho.RequireLogin())
+//
+// Mount Session behind middleware.Recover: then a panic throws away what its
+// request had pending.
+package authecho
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// Config adjusts Session. The zero value is the strict choice.
+type Config struct {
+	// Skipper leaves a request alone if it returns true: no session, and guards
+	// behind it refuse. Default: none is skipped.
+	Skipper middleware.Skipper
+	// ErrorHandler turns a refusal into the error that goes up the chain, or
+	// answers itself and returns nil. err has a *adapter.Denied in its chain,
+	// whose headers are set already. Default: a *echo.HTTPError with the
+	// status, the JSON body as message and the refusal as Internal.
+	ErrorHandler func(c echo.Context, err error) error
+	// TrustProxy lists addresses and prefixes of the proxies whose
+	// X-Forwarded-For and X-Forwarded-Proto are believed. Default: nobody's.
+	// Echo's IPExtractor is not consulted: without one, Echo believes everybody.
+	TrustProxy []string
+	// ClientIP, if set, says who the client is, instead of TrustProxy.
+	ClientIP func(c echo.Context) netip.Addr
+}
+
+// settings is a Config, compiled.
+type settings struct {
+	manager *session.Manager
+	proxies *adapter.Proxies
+	cfg     Config
+}
+
+// Session gives every request behind it a session. It panics at construction,
+// with all mistakes joined, on a nil manager, several configurations or a bad
+// TrustProxy; it never panics afterwards.
+func Session(manager *session.Manager, cfg ...Config) echo.MiddlewareFunc {
+	m := compile(manager, cfg)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error { return m.handle(c, next) }
+	}
+}
+
+func compile(manager *session.Manager, cfg []Config) *settings {
+	m := &settings{manager: manager}
+	var errs []error
+	if manager == nil {
+		errs = append(errs, &core.ConfigError{Field: "authecho.Session.manager", Value: "nil", Reason: "make one with session.New"})
+	}
+	switch len(cfg) {
+	case 0:
+	case 1:
+		m.cfg = cfg[0]
+	default:
+		errs = append(errs, &core.ConfigError{Field: "authecho.Session.cfg", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
+	}
+	var err error
+	if m.proxies, err = adapter.NewProxies(m.cfg.TrustProxy); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		panic(fmt.Errorf("authecho: %w", errors.Join(errs...)))
+	}
+	if m.cfg.ErrorHandler == nil {
+		m.cfg.ErrorHandler = answer
+	}
+	return m
+}
+
+func (m *settings) handle(c echo.Context, next echo.HandlerFunc) error {
+	if m.cfg.Skipper != nil && m.cfg.Skipper(c) {
+		return next(c)
+	}
+	if adapter.Mounted(c.Request().Context(), m.manager) {
+		return next(c)
+	}
+	res := c.Response()
+	r := &request{c: c, m: m}
+	var ip netip.Addr
+	if m.cfg.ClientIP != nil {
+		ip = m.cfg.ClientIP(c)
+	}
+	inner := res.Writer
+	r.Init(inner, c.Request(), m.proxies, ip, r)
+	r.Owner = m
+	if d := r.Begin(m.manager); d != nil {
+		return m.refuse(c, d)
+	}
+	res.Writer = r
+	c.SetRequest(c.Request().WithContext(r))
+	panicked := true
+	defer func() {
+		if panicked {
+			r.Abandon()
+		}
+		res.Writer = inner
+	}()
+	err := next(c)
+	panicked = false
+	if r.Replaced() {
+		return nil // answered already, and not with what the handler says
+	}
+	if d := r.End(); d != nil {
+		return m.refuse(c, d)
+	}
+	return m.translate(c, err)
+}
+
+// translate turns what a handler passed on from a session call into its refusal.
+// A guard's refusal is an *echo.HTTPError already and goes on as it is.
+func (m *settings) translate(c echo.Context, err error) error {
+	var native *echo.HTTPError
+	if err == nil || errors.As(err, &native) {
+		return err
+	}
+	if d := adapter.Refusal(m.manager, err); d != nil {
+		return m.refuse(c, d)
+	}
+	return err
+}
+
+func (m *settings) refuse(c echo.Context, d *adapter.Denied) error {
+	d.SetHeaders(adapter.Headers(c.Response(), c.Request()))
+	return m.cfg.ErrorHandler(c, d)
+}
+
+// answer is the default ErrorHandler.
+func answer(_ echo.Context, err error) error {
+	var d *adapter.Denied
+	if !errors.As(err, &d) {
+		return err
+	}
+	return &echo.HTTPError{Code: d.Status, Message: body(d.Body()), Internal: err}
+}
+
+// body is JSON that is encoded already, in a form that Echo's own error handler
+// passes on as it is.
+type body []byte
+
+// MarshalJSON implements json.Marshaler.
+func (b body) MarshalJSON() ([]byte, error) { return b, nil }

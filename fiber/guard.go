@@ -1,0 +1,73 @@
+package authfiber
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// SessionFrom returns the request's session. Without the Session middleware it is
+// nil, and every call on it returns core.ErrNoMiddleware.
+func SessionFrom(c *fiber.Ctx) *session.Session { return session.FromContext(c.UserContext()) }
+
+// PrincipalFrom returns who is logged in. core.ErrAnonymous if nobody is; an error
+// that wraps core.ErrUnknown if the store did not answer. Below the HTTP layer
+// core.PrincipalFrom says the same of c.UserContext().
+func PrincipalFrom(c *fiber.Ctx) (core.Principal, error) {
+	return core.PrincipalFrom(c.UserContext())
+}
+
+// RequireLogin lets only logged-in users through.
+func RequireLogin() fiber.Handler {
+	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireLogin(c.UserContext())) }
+}
+
+// RequireRole lets only users through who have one of the roles. It panics at
+// construction without a role.
+func RequireRole(roles ...string) fiber.Handler {
+	check(adapter.CheckRoles(roles))
+	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireRole(c.UserContext(), roles)) }
+}
+
+// RequireFresh lets only users through who proved who they are at most maxAge ago.
+// It panics at construction if maxAge is under a second.
+func RequireFresh(maxAge time.Duration) fiber.Handler {
+	check(adapter.CheckMaxAge(maxAge))
+	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireFresh(c.UserContext(), maxAge)) }
+}
+
+func check(err error) {
+	if err != nil {
+		panic(fmt.Errorf("authfiber: %w", err))
+	}
+}
+
+func guard(c *fiber.Ctx, d *adapter.Denied) error {
+	if d != nil {
+		return refuse(c, d)
+	}
+	return c.Next()
+}
+
+// Fail answers, or returns the native error, for an error of a session call: 503
+// if the store did not answer, 401 if somebody must be logged in, 500 otherwise.
+// Returning the session's error itself from a handler comes to the same.
+func Fail(c *fiber.Ctx, err error) error {
+	return refuse(c, adapter.Failure(SessionFrom(c).Manager(), err))
+}
+
+// refuse answers as the middleware in front is configured to, or as the default
+// is if none is mounted.
+func refuse(c *fiber.Ctx, d *adapter.Denied) error {
+	if st := adapter.StateFrom(c.UserContext()); st != nil {
+		if m, ok := st.Owner.(*middleware); ok {
+			return m.refuse(c, d)
+		}
+	}
+	return (&middleware{cfg: Config{ErrorHandler: answer}}).refuse(c, d)
+}

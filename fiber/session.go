@@ -1,0 +1,135 @@
+// Package authfiber carries Sallyport into Fiber v2.
+//
+//	app.Use(authfiber.Session(sessions))
+//	app.Get("/me", authfiber.RequireLogin(), me)
+//
+// Mount Session behind Fiber's recover middleware: then a panic throws away what
+// its request had pending. Mount encryptcookie, if at all, with the session cookie
+// in its Except list: it would rewrite the cookie's attributes.
+package authfiber
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// Config adjusts Session. The zero value is the strict choice.
+type Config struct {
+	// Next leaves a request alone if it returns true: no session, and guards
+	// behind it refuse. Default: none is skipped.
+	Next func(c *fiber.Ctx) bool
+	// ErrorHandler turns a refusal into the error that goes up the chain, or
+	// answers itself and returns nil. err has a *adapter.Denied in its chain,
+	// whose headers are set already. Default: an error with the status, which
+	// the application's ErrorHandler renders; if that is Fiber's own, which
+	// knows only text, the JSON body is sent instead.
+	ErrorHandler fiber.ErrorHandler
+	// TrustProxy lists addresses and prefixes of the proxies whose
+	// X-Forwarded-For and X-Forwarded-Proto are believed. Default: nobody's.
+	// Fiber's own proxy settings are not consulted: by default they believe
+	// everybody about the scheme.
+	TrustProxy []string
+	// ClientIP, if set, says who the client is, instead of TrustProxy.
+	ClientIP func(c *fiber.Ctx) netip.Addr
+}
+
+// middleware is a Config, compiled.
+type middleware struct {
+	manager *session.Manager
+	proxies *adapter.Proxies
+	cfg     Config
+}
+
+// Session gives every request behind it a session. It panics at construction,
+// with all mistakes joined, on a nil manager, several configurations or a bad
+// TrustProxy; it never panics afterwards.
+func Session(manager *session.Manager, cfg ...Config) fiber.Handler {
+	m := newMiddleware(manager, cfg)
+	return m.handle
+}
+
+func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
+	m := &middleware{manager: manager}
+	var errs []error
+	if manager == nil {
+		errs = append(errs, &core.ConfigError{Field: "authfiber.Session.manager", Value: "nil", Reason: "make one with session.New"})
+	}
+	switch len(cfg) {
+	case 0:
+	case 1:
+		m.cfg = cfg[0]
+	default:
+		errs = append(errs, &core.ConfigError{Field: "authfiber.Session.config", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
+	}
+	var err error
+	if m.proxies, err = adapter.NewProxies(m.cfg.TrustProxy); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		panic(fmt.Errorf("authfiber: %w", errors.Join(errs...)))
+	}
+	if m.cfg.ErrorHandler == nil {
+		m.cfg.ErrorHandler = answer
+	}
+	return m
+}
+
+func (m *middleware) handle(c *fiber.Ctx) (err error) {
+	if m.cfg.Next != nil && m.cfg.Next(c) {
+		return c.Next()
+	}
+	if adapter.Mounted(c.UserContext(), m.manager) {
+		return c.Next()
+	}
+	x := &exchange{c: c, proxies: m.proxies}
+	if m.cfg.ClientIP != nil {
+		x.ip = m.cfg.ClientIP(c)
+	}
+	st := &adapter.State{Owner: m}
+	if d := adapter.BeginSession(m.manager, x, st); d != nil {
+		return m.refuse(c, d)
+	}
+	c.SetUserContext(st)
+	// fasthttp sends headers after the handlers have returned, so everything up
+	// to here can be committed at once. A panic skips what follows Next; what
+	// was stored by then still needs its cookie on the error page.
+	panicked := true
+	defer func() {
+		if panicked {
+			adapter.AbandonSession(x, st)
+		}
+	}()
+	err = c.Next()
+	panicked = false
+	if d := adapter.CommitSession(x, st); d != nil {
+		clearAnswer(c)
+		return m.refuse(c, d)
+	}
+	return m.translate(c, err)
+}
+
+// translate turns what a handler passed on from a session call into its refusal.
+// A guard's refusal has its form already and goes on as it is.
+func (m *middleware) translate(c *fiber.Ctx, err error) error {
+	var native *fiber.Error
+	if err == nil || errors.As(err, &native) {
+		return err
+	}
+	if d := adapter.Refusal(m.manager, err); d != nil {
+		return m.refuse(c, d)
+	}
+	return err
+}
+
+func (m *middleware) refuse(c *fiber.Ctx, d *adapter.Denied) error {
+	d.SetHeaders(&exchange{c: c})
+	c.Status(d.Status)
+	return m.cfg.ErrorHandler(c, d)
+}

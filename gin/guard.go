@@ -1,0 +1,72 @@
+package authgin
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// SessionFrom returns the request's session. Without the Session middleware it is
+// nil, and every call on it returns core.ErrNoMiddleware.
+func SessionFrom(c *gin.Context) *session.Session { return session.FromContext(c.Request.Context()) }
+
+// PrincipalFrom returns who is logged in. core.ErrAnonymous if nobody is; an error
+// that wraps core.ErrUnknown if the store did not answer. Below the HTTP layer
+// core.PrincipalFrom says the same of c.Request.Context().
+func PrincipalFrom(c *gin.Context) (core.Principal, error) {
+	return core.PrincipalFrom(c.Request.Context())
+}
+
+// RequireLogin lets only logged-in users through.
+func RequireLogin() gin.HandlerFunc {
+	return func(c *gin.Context) { guard(c, adapter.RequireLogin(c.Request.Context())) }
+}
+
+// RequireRole lets only users through who have one of the roles. It panics at
+// construction without a role.
+func RequireRole(roles ...string) gin.HandlerFunc {
+	check(adapter.CheckRoles(roles))
+	return func(c *gin.Context) { guard(c, adapter.RequireRole(c.Request.Context(), roles)) }
+}
+
+// RequireFresh lets only users through who proved who they are at most maxAge ago.
+// It panics at construction if maxAge is under a second.
+func RequireFresh(maxAge time.Duration) gin.HandlerFunc {
+	check(adapter.CheckMaxAge(maxAge))
+	return func(c *gin.Context) { guard(c, adapter.RequireFresh(c.Request.Context(), maxAge)) }
+}
+
+func check(err error) {
+	if err != nil {
+		panic(fmt.Errorf("authgin: %w", err))
+	}
+}
+
+func guard(c *gin.Context, d *adapter.Denied) {
+	if d != nil {
+		refuse(c, d)
+	}
+}
+
+// Fail stops the chain and answers for an error of a session call: 503 if the
+// store did not answer, 401 if somebody must be logged in, 500 otherwise.
+func Fail(c *gin.Context, err error) {
+	refuse(c, adapter.Failure(SessionFrom(c).Manager(), err))
+}
+
+// refuse answers as the middleware in front is configured to, or as the default
+// is if none is mounted.
+func refuse(c *gin.Context, d *adapter.Denied) {
+	if st := adapter.StateFrom(c.Request.Context()); st != nil {
+		if m, ok := st.Owner.(*middleware); ok {
+			m.refuse(c, d)
+			return
+		}
+	}
+	(&middleware{cfg: Config{ErrorHandler: answer}}).refuse(c, d)
+}
