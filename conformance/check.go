@@ -1,0 +1,124 @@
+package conformance
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Want is everything that an answer may say about sessions. A header of the ones
+// that this suite writes must be as stated, or absent if nothing is stated: that
+// nothing else is there is half of every rule.
+type Want struct {
+	Status int
+	// Code is the "error" member of a refusal's body; "" for an answer of the
+	// application's, whose Body must then be as stated, if it is.
+	Code string
+	Body string
+	// Cookies are the expected Set-Cookie lines in order. "set" is a new value
+	// in the configured form with the default Max-Age, "set:N" with Max-Age N,
+	// "delete" the deletion of the configured form, "variants" the deletions of
+	// the other forms, "=line" an exact line.
+	Cookies []string
+	// Asked is whether the answer depended on the session: Vary: Cookie, and
+	// Cache-Control private or no-store.
+	Asked bool
+	// CacheControl overrides the expected Cache-Control; "-" for any.
+	CacheControl string
+	// Challenge is a part of WWW-Authenticate that must be there beside the
+	// scheme; set with Code for 401s.
+	Challenge string
+	// Location is the redirect's target.
+	Location string
+}
+
+var newValue = regexp.MustCompile(`^[A-Za-z0-9_-]{48}$`)
+
+// Check ends the case unless a is exactly what is wanted.
+func (s *Server) Check(a *Answer, w Want) *Answer {
+	s.t.Helper()
+	t := s.t
+	Equal(t, "status", a.Status, w.Status)
+	Equal(t, "error code", a.Code(), w.Code)
+	if w.Body != "" {
+		Equal(t, "body", a.Body, w.Body)
+	}
+	s.checkCookies(a, w.Cookies)
+	cache, vary := "", ""
+	if w.Asked {
+		vary, cache = "Cookie", "private"
+	}
+	if len(w.Cookies) > 0 || w.Code != "" {
+		cache = "no-store"
+	}
+	if w.CacheControl != "" {
+		cache = w.CacheControl
+	}
+	Equal(t, "Vary", strings.Join(a.Header.Values("Vary"), ", "), vary)
+	if cache != "-" {
+		Equal(t, "Cache-Control", strings.Join(a.Header.Values("Cache-Control"), ", "), cache)
+	}
+	s.checkChallenge(a, w)
+	retry := a.Header.Get("Retry-After")
+	if want := w.Code != "" && w.Status == 503; (retry != "") != want {
+		t.Failf("Retry-After: got %q, wanted one: %t", retry, want)
+	}
+	Equal(t, "Location", a.Header.Get("Location"), w.Location)
+	return a
+}
+
+func (s *Server) checkChallenge(a *Answer, w Want) {
+	s.t.Helper()
+	got := strings.Join(a.Header.Values("WWW-Authenticate"), ", ")
+	if w.Status != 401 || w.Code == "" {
+		Equal(s.t, "WWW-Authenticate", got, "")
+		return
+	}
+	if !strings.HasPrefix(got, `Cookie realm="`) || !strings.Contains(got, w.Challenge) {
+		s.t.Failf("WWW-Authenticate: got %q, want a Cookie challenge with %q", got, w.Challenge)
+	}
+	if w.Challenge == "" && strings.Contains(got, "error=") {
+		s.t.Failf("WWW-Authenticate: got %q, want no error in it", got)
+	}
+}
+
+func (s *Server) checkCookies(a *Answer, want []string) {
+	s.t.Helper()
+	spec := s.manager.Cookie()
+	var lines []string
+	for _, w := range want {
+		if w == "variants" {
+			lines = append(lines, spec.DeleteVariants()...)
+			continue
+		}
+		lines = append(lines, w)
+	}
+	got := a.Header["Set-Cookie"]
+	if len(got) != len(lines) {
+		s.t.Failf("Set-Cookie: got %q, want %q", got, want)
+	}
+	for i, w := range lines {
+		c := parseSetCookie(got[i])
+		switch {
+		case w == "set" || strings.HasPrefix(w, "set:"):
+			age := 86400
+			if n, ok := strings.CutPrefix(w, "set:"); ok {
+				_, _ = fmt.Sscan(n, &age)
+			}
+			attrs := []string{"Path=/", fmt.Sprintf("Max-Age=%d", age), "Secure", "HttpOnly", "SameSite=Lax"}
+			if c.Name != s.Cookie || !newValue.MatchString(c.Value) || !slices.Equal(c.Attributes, attrs) {
+				s.t.Failf("Set-Cookie %d: got %q, want %s=<48 characters>; %s", i, got[i], s.Cookie, strings.Join(attrs, "; "))
+			}
+		case w == "delete":
+			Equal(s.t, "Set-Cookie", got[i], spec.Delete())
+		default:
+			Equal(s.t, "Set-Cookie", got[i], strings.TrimPrefix(w, "="))
+		}
+	}
+}
+
+// Anonymous is what a route behind RequireLogin answers to nobody.
+func Anonymous() Want {
+	return Want{Status: 401, Code: "MISSING_CREDENTIALS", Asked: true}
+}

@@ -1,0 +1,100 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/sallyport-go/sallyport/conformance"
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+	authecho "github.com/sallyport-go/sallyport/echo"
+)
+
+// Echo is the harness of authecho.
+func Echo() conformance.Harness { return conformance.Harness{Name: "echo", Start: startEcho} }
+
+func startEcho(t testing.TB, app conformance.App) string {
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard)
+	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}))
+	if !app.NoMiddleware {
+		cfg := authecho.Config{TrustProxy: app.TrustProxy}
+		if app.ClientIP != nil {
+			cfg.ClientIP = func(echo.Context) netip.Addr { return clientIP(app) }
+		}
+		if app.SkipPath != "" {
+			cfg.Skipper = func(c echo.Context) bool { return c.Request().URL.Path == app.SkipPath }
+		}
+		if app.OwnErrorHandler {
+			cfg.ErrorHandler = func(c echo.Context, err error) error {
+				var d *adapter.Denied
+				errors.As(err, &d)
+				return c.String(d.Status, conformance.OwnRefusal)
+			}
+		}
+		e.Use(authecho.Session(app.Sessions, cfg))
+		if app.Twice {
+			e.Use(authecho.Session(app.Sessions))
+		}
+	}
+	for _, r := range app.Routes {
+		var guards []echo.MiddlewareFunc
+		for _, g := range r.Guards {
+			switch {
+			case g.Login:
+				guards = append(guards, authecho.RequireLogin())
+			case g.Fresh > 0:
+				guards = append(guards, authecho.RequireFresh(g.Fresh))
+			default:
+				guards = append(guards, authecho.RequireRole(g.Roles...))
+			}
+		}
+		e.Add(r.Method, r.Path, func(c echo.Context) error { return r.Handler(&echoRequest{c}) }, guards...)
+	}
+	return serve(t, app, e)
+}
+
+type echoRequest struct{ c echo.Context }
+
+func (r *echoRequest) Context() context.Context           { return r.c.Request().Context() }
+func (r *echoRequest) Session() *session.Session          { return authecho.SessionFrom(r.c) }
+func (r *echoRequest) Principal() (core.Principal, error) { return authecho.PrincipalFrom(r.c) }
+func (r *echoRequest) Query(name string) string           { return r.c.QueryParam(name) }
+func (r *echoRequest) SetHeader(name, value string)       { r.c.Response().Header().Set(name, value) }
+func (r *echoRequest) Status(code int) error              { return r.c.NoContent(code) }
+func (r *echoRequest) String(code int, body string) error { return r.c.String(code, body) }
+func (r *echoRequest) JSON(code int, v any) error         { return r.c.JSON(code, v) }
+func (r *echoRequest) Redirect(code int, to string) error { return r.c.Redirect(code, to) }
+func (r *echoRequest) File(path string) error             { return r.c.File(path) }
+func (r *echoRequest) Fail(err error) error               { return authecho.Fail(r.c, err) }
+
+func (r *echoRequest) Body() (string, error) {
+	b, err := io.ReadAll(r.c.Request().Body)
+	return string(b), err
+}
+
+func (r *echoRequest) Copy(body io.Reader) error {
+	_, err := io.Copy(r.c.Response(), body)
+	return err
+}
+
+func (r *echoRequest) Stream(by conformance.FlushBy, write func(conformance.Stream)) error {
+	write(stream{r.c.Response(), by})
+	return nil
+}
+
+func (r *echoRequest) EarlyHints() error { return earlyHints(r.c.Response().Writer) }
+
+func (r *echoRequest) Hijack(use func(net.Conn)) error { return hijack(r.c.Response(), use) }
+
+func (r *echoRequest) NativeError(code int, message string) error {
+	return echo.NewHTTPError(code, message)
+}

@@ -1,0 +1,141 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sallyport-go/sallyport/conformance"
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+	authgin "github.com/sallyport-go/sallyport/gin"
+)
+
+func init() { gin.SetMode(gin.TestMode) }
+
+// Gin is the harness of authgin.
+func Gin() conformance.Harness { return conformance.Harness{Name: "gin", Start: startGin} }
+
+func startGin(t testing.TB, app conformance.App) string {
+	engine := gin.New()
+	engine.RedirectTrailingSlash = false
+	engine.UseRawPath = true
+	engine.UnescapePathValues = false
+	engine.Use(gin.CustomRecoveryWithWriter(io.Discard, func(c *gin.Context, _ any) {
+		c.AbortWithStatus(http.StatusInternalServerError)
+	}))
+	engine.Use(renderErrors)
+	if !app.NoMiddleware {
+		cfg := authgin.Config{TrustProxy: app.TrustProxy}
+		if app.ClientIP != nil {
+			cfg.ClientIP = func(*gin.Context) netip.Addr { return clientIP(app) }
+		}
+		if app.SkipPath != "" {
+			cfg.Skip = func(c *gin.Context) bool { return c.Request.URL.Path == app.SkipPath }
+		}
+		if app.OwnErrorHandler {
+			cfg.ErrorHandler = func(c *gin.Context, err error) {
+				var d *adapter.Denied
+				errors.As(err, &d)
+				c.String(d.Status, conformance.OwnRefusal)
+			}
+		}
+		engine.Use(authgin.Session(app.Sessions, cfg))
+		if app.Twice {
+			engine.Use(authgin.Session(app.Sessions))
+		}
+	}
+	for _, r := range app.Routes {
+		var chain []gin.HandlerFunc
+		for _, g := range r.Guards {
+			switch {
+			case g.Login:
+				chain = append(chain, authgin.RequireLogin())
+			case g.Fresh > 0:
+				chain = append(chain, authgin.RequireFresh(g.Fresh))
+			default:
+				chain = append(chain, authgin.RequireRole(g.Roles...))
+			}
+		}
+		chain = append(chain, func(c *gin.Context) {
+			if err := r.Handler(&ginRequest{c}); err != nil {
+				_ = c.Error(err)
+			}
+		})
+		engine.Handle(r.Method, r.Path, chain...)
+	}
+	return serve(t, app, engine)
+}
+
+// renderErrors is the error middleware that a Gin application has in place of
+// returned errors.
+func renderErrors(c *gin.Context) {
+	c.Next()
+	var native *ginError
+	if last := c.Errors.Last(); last != nil && !c.Writer.Written() {
+		status := http.StatusInternalServerError
+		if errors.As(last.Err, &native) {
+			status = native.status
+		}
+		c.String(status, last.Err.Error())
+	}
+}
+
+type ginError struct {
+	status  int
+	message string
+}
+
+func (e *ginError) Error() string { return e.message }
+
+type ginRequest struct{ c *gin.Context }
+
+func (r *ginRequest) Context() context.Context           { return r.c.Request.Context() }
+func (r *ginRequest) Session() *session.Session          { return authgin.SessionFrom(r.c) }
+func (r *ginRequest) Principal() (core.Principal, error) { return authgin.PrincipalFrom(r.c) }
+func (r *ginRequest) Query(name string) string           { return r.c.Query(name) }
+func (r *ginRequest) SetHeader(name, value string)       { r.c.Header(name, value) }
+func (r *ginRequest) Status(code int) error              { r.c.Status(code); return nil }
+func (r *ginRequest) String(code int, body string) error { r.c.String(code, "%s", body); return nil }
+func (r *ginRequest) JSON(code int, v any) error         { r.c.JSON(code, v); return nil }
+func (r *ginRequest) Redirect(code int, to string) error { r.c.Redirect(code, to); return nil }
+func (r *ginRequest) File(path string) error             { r.c.File(path); return nil }
+func (r *ginRequest) Fail(err error) error               { authgin.Fail(r.c, err); return nil }
+
+func (r *ginRequest) Body() (string, error) {
+	b, err := r.c.GetRawData()
+	return string(b), err
+}
+
+func (r *ginRequest) Copy(body io.Reader) error {
+	_, err := io.Copy(r.c.Writer, body)
+	return err
+}
+
+func (r *ginRequest) Stream(by conformance.FlushBy, write func(conformance.Stream)) error {
+	write(stream{r.c.Writer, by})
+	return nil
+}
+
+// EarlyHints goes past Gin's writer, which has no way to send 103.
+func (r *ginRequest) EarlyHints() error {
+	var w http.ResponseWriter = r.c.Writer
+	for {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return earlyHints(w)
+		}
+		w = u.Unwrap()
+	}
+}
+
+func (r *ginRequest) Hijack(use func(net.Conn)) error { return hijack(r.c.Writer, use) }
+
+func (r *ginRequest) NativeError(code int, message string) error { return &ginError{code, message} }

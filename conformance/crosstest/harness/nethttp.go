@@ -1,0 +1,154 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"testing"
+
+	"github.com/sallyport-go/sallyport/conformance"
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/examples/customadapter"
+)
+
+// NetHTTP is the harness of the example of an adapter of one's own.
+func NetHTTP() conformance.Harness {
+	return conformance.Harness{Name: "nethttp", Start: startNetHTTP}
+}
+
+func startNetHTTP(t testing.TB, app conformance.App) string {
+	routes := map[string]http.Handler{}
+	for _, r := range app.Routes {
+		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if err := r.Handler(&httpRequest{w, req}); err != nil {
+				renderHTTP(w, req, err)
+			}
+		})
+		for i := len(r.Guards) - 1; i >= 0; i-- {
+			switch g := r.Guards[i]; {
+			case g.Login:
+				h = customadapter.RequireLogin()(h)
+			case g.Fresh > 0:
+				h = customadapter.RequireFresh(g.Fresh)(h)
+			default:
+				h = customadapter.RequireRole(g.Roles...)(h)
+			}
+		}
+		routes[r.Method+" "+r.Path] = h
+	}
+	// Not http.ServeMux: it cleans paths and redirects.
+	var root http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := routes[r.Method+" "+r.URL.EscapedPath()]; h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "no such route", http.StatusNotFound)
+	})
+	if !app.NoMiddleware {
+		cfg := customadapter.Config{TrustProxy: app.TrustProxy}
+		if app.ClientIP != nil {
+			cfg.ClientIP = func(*http.Request) netip.Addr { return clientIP(app) }
+		}
+		if app.SkipPath != "" {
+			cfg.Skip = func(r *http.Request) bool { return r.URL.Path == app.SkipPath }
+		}
+		if app.OwnErrorHandler {
+			cfg.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
+				var d *adapter.Denied
+				errors.As(err, &d)
+				w.WriteHeader(d.Status)
+				_, _ = io.WriteString(w, conformance.OwnRefusal)
+			}
+		}
+		if app.Twice {
+			root = customadapter.Session(app.Sessions, customadapter.Config{})(root)
+		}
+		root = customadapter.Session(app.Sessions, cfg)(root)
+	}
+	return serve(t, app, recoverer(root))
+}
+
+// recoverer answers 500 for a panic, as the frameworks' recovery does.
+func recoverer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if recover() != nil {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+type httpError struct {
+	status  int
+	message string
+}
+
+func (e *httpError) Error() string { return e.message }
+
+func renderHTTP(w http.ResponseWriter, r *http.Request, err error) {
+	var native *httpError
+	if errors.As(err, &native) {
+		http.Error(w, native.message, native.status)
+		return
+	}
+	customadapter.Fail(w, r, err)
+}
+
+type httpRequest struct {
+	w http.ResponseWriter
+	r *http.Request
+}
+
+func (r *httpRequest) Context() context.Context           { return r.r.Context() }
+func (r *httpRequest) Session() *session.Session          { return customadapter.SessionFrom(r.r) }
+func (r *httpRequest) Principal() (core.Principal, error) { return customadapter.PrincipalFrom(r.r) }
+func (r *httpRequest) Query(name string) string           { return r.r.URL.Query().Get(name) }
+func (r *httpRequest) SetHeader(name, value string)       { r.w.Header().Set(name, value) }
+func (r *httpRequest) Status(code int) error              { r.w.WriteHeader(code); return nil }
+func (r *httpRequest) Redirect(code int, to string) error {
+	http.Redirect(r.w, r.r, to, code)
+	return nil
+}
+func (r *httpRequest) File(path string) error { http.ServeFile(r.w, r.r, path); return nil }
+func (r *httpRequest) Fail(err error) error   { customadapter.Fail(r.w, r.r, err); return nil }
+
+func (r *httpRequest) Body() (string, error) {
+	b, err := io.ReadAll(r.r.Body)
+	return string(b), err
+}
+
+func (r *httpRequest) String(code int, body string) error {
+	r.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	r.w.WriteHeader(code)
+	_, err := io.WriteString(r.w, body)
+	return err
+}
+
+func (r *httpRequest) JSON(code int, v any) error {
+	r.w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	r.w.WriteHeader(code)
+	return json.NewEncoder(r.w).Encode(v)
+}
+
+func (r *httpRequest) Copy(body io.Reader) error {
+	_, err := io.Copy(r.w, body)
+	return err
+}
+
+func (r *httpRequest) Stream(by conformance.FlushBy, write func(conformance.Stream)) error {
+	write(stream{r.w.(writer), by})
+	return nil
+}
+
+func (r *httpRequest) EarlyHints() error               { return earlyHints(r.w) }
+func (r *httpRequest) Hijack(use func(net.Conn)) error { return hijack(r.w, use) }
+
+func (r *httpRequest) NativeError(code int, message string) error { return &httpError{code, message} }

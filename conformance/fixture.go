@@ -1,0 +1,255 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// Clock is a clock that only a case moves.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now returns the clock's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Recorder is an audit.Sink that a case reads.
+type Recorder struct {
+	mu     sync.Mutex
+	events []audit.Event
+}
+
+// Record implements audit.Sink.
+func (r *Recorder) Record(_ context.Context, e audit.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
+
+// Take returns the events since the last Take.
+func (r *Recorder) Take() []audit.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	events := r.events
+	r.events = nil
+	return events
+}
+
+// Operation names a method of session.Store.
+type Operation string
+
+// The operations.
+const (
+	OpLoad   Operation = "load"
+	OpCreate Operation = "create"
+	OpSwap   Operation = "swap"
+	OpRename Operation = "rename"
+	OpTake   Operation = "take"
+)
+
+// Fault is what a Store does instead of its work.
+type Fault int
+
+const (
+	// FaultNone is no fault.
+	FaultNone Fault = iota
+	// FaultError fails before anything is done.
+	FaultError
+	// FaultAfter does the work and then fails, like a reply that was lost.
+	FaultAfter
+	// FaultHang returns only when its context ends.
+	FaultHang
+	// FaultGarbage answers a load with bytes that are no record.
+	FaultGarbage
+	// FaultMixUp answers a load with another key's record.
+	FaultMixUp
+)
+
+// Store is a session.Store that counts, remembers and fails on demand.
+type Store struct {
+	session.Store
+
+	mu     sync.Mutex
+	calls  map[Operation]int
+	keys   map[session.StoreKey]bool
+	values []string
+	fault  func(Operation) Fault
+	last   session.Entry
+}
+
+// errStore is what a failing store says.
+var errStore = errors.New("conformance: injected store failure")
+
+func newStore(inner session.Store) *Store {
+	return &Store{Store: inner, calls: map[Operation]int{}, keys: map[session.StoreKey]bool{}}
+}
+
+// Fail sets what happens to each operation from now on; nil ends all faults.
+func (s *Store) Fail(fault func(Operation) Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = fault
+}
+
+// Always is a fault for the operations, or for all if none is named.
+func Always(f Fault, on ...Operation) func(Operation) Fault {
+	return func(op Operation) Fault {
+		if len(on) == 0 || slices.Contains(on, op) {
+			return f
+		}
+		return FaultNone
+	}
+}
+
+// Calls returns how often each operation was called since the last Calls.
+func (s *Store) Calls() map[Operation]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := s.calls
+	s.calls = map[Operation]int{}
+	return calls
+}
+
+// Keys returns how many different keys were ever used, in any operation.
+func (s *Store) Keys() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.keys)
+}
+
+// Written returns every value that was ever handed to the store.
+func (s *Store) Written() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.values)
+}
+
+// before counts the call and says what is to happen to it.
+func (s *Store) before(ctx context.Context, op Operation, written []session.Entry, keys ...session.StoreKey) (Fault, error) {
+	s.mu.Lock()
+	s.calls[op]++
+	for _, k := range keys {
+		s.keys[k] = true
+	}
+	for _, e := range written {
+		s.values = append(s.values, e.Value)
+	}
+	fault := FaultNone
+	if s.fault != nil {
+		fault = s.fault(op)
+	}
+	s.mu.Unlock()
+	switch fault {
+	case FaultError:
+		return fault, errStore
+	case FaultHang:
+		<-ctx.Done()
+		return fault, ctx.Err()
+	default:
+		return fault, nil
+	}
+}
+
+func after(fault Fault, err error) error {
+	if fault == FaultAfter && err == nil {
+		return errStore
+	}
+	return err
+}
+
+// Load implements session.Store.
+func (s *Store) Load(ctx context.Context, keys []session.StoreKey, out []session.Entry) error {
+	fault, err := s.before(ctx, OpLoad, nil, keys...)
+	if err != nil {
+		return err
+	}
+	if err := s.Store.Load(ctx, keys, out); err != nil {
+		return err
+	}
+	for i := range out {
+		switch {
+		case fault == FaultGarbage:
+			out[i] = session.Entry{Version: 1, Expires: out[i].Expires, Value: "\x00garbage\xff"}
+		case fault == FaultMixUp && s.last.Version != 0:
+			out[i] = s.last
+		}
+	}
+	return after(fault, nil)
+}
+
+// Create implements session.Store.
+func (s *Store) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
+	fault, err := s.before(ctx, OpCreate, []session.Entry{e}, key)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.last = e
+	s.mu.Unlock()
+	return after(fault, s.Store.Create(ctx, key, e))
+}
+
+// Swap implements session.Store.
+func (s *Store) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
+	fault, err := s.before(ctx, OpSwap, []session.Entry{next}, key)
+	if err != nil {
+		return session.Entry{}, err
+	}
+	current, err := s.Store.Swap(ctx, key, version, next)
+	return current, after(fault, err)
+}
+
+// Rename implements session.Store.
+func (s *Store) Rename(ctx context.Context, old session.StoreKey, version uint64, to session.StoreKey, next session.Entry, left *session.Entry) (session.Entry, error) {
+	written := []session.Entry{next}
+	if left != nil {
+		written = append(written, *left)
+	}
+	fault, err := s.before(ctx, OpRename, written, old, to)
+	if err != nil {
+		return session.Entry{}, err
+	}
+	current, err := s.Store.Rename(ctx, old, version, to, next, left)
+	return current, after(fault, err)
+}
+
+// Take implements session.Store.
+func (s *Store) Take(ctx context.Context, key session.StoreKey) (session.Entry, error) {
+	fault, err := s.before(ctx, OpTake, nil, key)
+	if err != nil {
+		return session.Entry{}, err
+	}
+	e, err := s.Store.Take(ctx, key)
+	return e, after(fault, err)
+}
+
+// Report passes the registration on to the store inside.
+func (s *Store) Report(f func(session.StoreKey, session.Entry, bool)) {
+	if r, ok := s.Store.(session.Reporter); ok {
+		r.Report(f)
+	}
+}
+
+// defaultStore is the store that cases run on unless Options say otherwise.
+func defaultStore(now func() time.Time) (session.Store, error) {
+	return memstore.New(memstore.Config{Now: now})
+}

@@ -1,0 +1,129 @@
+package conformance
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// Harness is what an adapter's author supplies.
+type Harness struct {
+	// Name is the matrix column's heading.
+	Name string
+	// Start serves app on a free port of the loopback interface until the test
+	// ends, and returns the address, host:port.
+	//
+	// It mounts, from the outside in: the framework's panic recovery, quiet;
+	// the adapter's session middleware on all routes, twice if app.Twice; each
+	// route with its guards in order. It pins the routing so that adapters can
+	// be compared: paths match byte for byte (no redirect for a trailing slash,
+	// no case folding, no cleaning), HEAD and OPTIONS only where a route says
+	// so, header lines up to 64 KiB.
+	Start func(t testing.TB, app App) (addr string)
+	// Gaps are cases that the adapter is known not to pass, slug to reason. They
+	// still run, and a gap that passes fails the suite.
+	Gaps map[string]string
+}
+
+// App is an application that a case wants served.
+type App struct {
+	Sessions *session.Manager
+	// TrustProxy and ClientIP are the adapter's options of the same names.
+	TrustProxy []string
+	ClientIP   func() string
+	// OwnErrorHandler asks for the adapter's ErrorHandler option to be used, and
+	// to answer every refusal with its status and the body OwnRefusal.
+	OwnErrorHandler bool
+	// SkipPath is a path for which the native skipper returns true.
+	SkipPath string
+	// Twice mounts the session middleware a second time, further in.
+	Twice bool
+	// NoMiddleware leaves the session middleware out.
+	NoMiddleware bool
+	Routes       []Route
+	// Wrap, if set, goes around the whole server. A harness that is not on
+	// net/http ignores it; the suite uses it to prove itself with broken
+	// adapters.
+	Wrap func(http.Handler) http.Handler
+}
+
+// OwnRefusal is what App.OwnErrorHandler answers.
+const OwnRefusal = "refused by the application"
+
+// Route is one route of an App.
+type Route struct {
+	Method, Path string
+	Guards       []Guard
+	Handler      Handler
+}
+
+// Guard is one guard in front of a handler; exactly one field is set.
+type Guard struct {
+	Login bool
+	Roles []string
+	Fresh time.Duration
+}
+
+// Handler is a route's code. It returns an error the way the framework's handlers
+// do; where they return none, the harness reports it natively. It panics natively.
+type Handler func(Request) error
+
+// Request is what a handler can do, each in the framework's own way.
+type Request interface {
+	// Context is what code below the HTTP layer gets.
+	Context() context.Context
+	// Session and Principal are the adapter's SessionFrom and PrincipalFrom.
+	Session() *session.Session
+	Principal() (core.Principal, error)
+	// Query and Body read the request; Body reads all of it.
+	Query(name string) string
+	Body() (string, error)
+
+	SetHeader(name, value string)
+	// Status sets the status and sends no body.
+	Status(code int) error
+	// String, JSON and Redirect answer at once.
+	String(code int, body string) error
+	JSON(code int, v any) error
+	Redirect(code int, location string) error
+	// File sends a file by the framework's helper.
+	File(path string) error
+	// Copy is io.Copy to the framework's writer.
+	Copy(body io.Reader) error
+	// Stream sends a body piece by piece. write runs when the framework lets a
+	// handler stream, which may be after the handler returned; nothing of the
+	// request is used in it.
+	Stream(by FlushBy, write func(Stream)) error
+	// EarlyHints sends 103 with a Link header.
+	EarlyHints() error
+	// Hijack answers 101 and hands the connection to use, as an upgrade to
+	// WebSocket does.
+	Hijack(use func(net.Conn)) error
+	// NativeError makes an error of the framework's own kind with the status.
+	NativeError(code int, message string) error
+	// Fail is the adapter's Fail.
+	Fail(err error) error
+}
+
+// FlushBy says by which of the framework's ways a Stream flushes.
+type FlushBy int
+
+const (
+	// FlushNative is the framework's own flush.
+	FlushNative FlushBy = iota
+	// FlushController is http.ResponseController, or the native one where the
+	// framework is not on net/http.
+	FlushController
+)
+
+// Stream is a streaming answer.
+type Stream interface {
+	io.Writer
+	Flush() error
+}

@@ -1,0 +1,4 @@
+package conformance
+
+// cookieMutants break the rules of cookieCases.
+func cookieMutants() []Mutant { return nil }

@@ -1,0 +1,4 @@
+package conformance
+
+// inputMutants break the rules of inputCases.
+func inputMutants() []Mutant { return nil }

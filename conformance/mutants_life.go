@@ -1,0 +1,4 @@
+package conformance
+
+// lifeMutants break the rules of lifeCases.
+func lifeMutants() []Mutant { return nil }

@@ -1,0 +1,163 @@
+// Package customadapter carries Sallyport into plain net/http: all that an adapter
+// for a framework of your own has to do. It passes the conformance suite.
+package customadapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// Config adjusts Session. The zero value is the strict choice.
+type Config struct {
+	Skip func(*http.Request) bool // true: no session, and guards refuse
+	// ErrorHandler answers a refusal. err has a *adapter.Denied in its chain, whose
+	// headers are set; its status too, unless another is written. Default: JSON.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+	TrustProxy   []string                       // whose X-Forwarded-For and -Proto are believed; default nobody's
+	ClientIP     func(*http.Request) netip.Addr // says who the client is, instead of TrustProxy
+}
+
+// Middleware is the shape that net/http code agrees upon.
+type Middleware = func(http.Handler) http.Handler
+
+// request is the context, the session and the writer of one request.
+type request struct {
+	adapter.HTTP
+	r   *http.Request
+	cfg *Config
+}
+
+// Session gives every request behind it a session. Like the other constructors it
+// panics on a mistake, and only at construction.
+func Session(manager *session.Manager, cfg Config) Middleware {
+	proxies, err := adapter.NewProxies(cfg.TrustProxy)
+	if manager == nil {
+		err = errors.Join(err, &core.ConfigError{Field: "customadapter.Session.manager", Value: "nil", Reason: "make one with session.New"})
+	}
+	check(err)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if cfg.Skip != nil && cfg.Skip(r) || adapter.Mounted(r.Context(), manager) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			var ip netip.Addr
+			if cfg.ClientIP != nil {
+				ip = cfg.ClientIP(r)
+			}
+			q := &request{cfg: &cfg}
+			q.Init(w, r, proxies, ip, q)
+			q.Owner = q
+			if d := q.Begin(manager); d != nil {
+				cfg.refuse(w, r, d)
+				return
+			}
+			q.r = r.WithContext(q)
+			panicked := true
+			defer func() {
+				if panicked { // whoever recovers it writes the error page
+					q.Abandon()
+				}
+			}()
+			next.ServeHTTP(q, q.r)
+			panicked = false
+			if d := q.End(); d != nil {
+				cfg.refuse(w, q.r, d)
+			}
+		})
+	}
+}
+
+// Deny implements adapter.Denier.
+func (q *request) Deny(d *adapter.Denied) { q.cfg.refuse(q, q.r, d) }
+
+func (cfg *Config) refuse(w http.ResponseWriter, r *http.Request, d *adapter.Denied) {
+	d.SetHeaders(adapter.Headers(w, r))
+	a := &answer{w, d.Status}
+	if cfg.ErrorHandler != nil {
+		cfg.ErrorHandler(a, r, d)
+		_, _ = a.Write(nil) // it may have written nothing
+		return
+	}
+	a.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_, _ = a.Write(d.Body())
+}
+
+// answer is what an ErrorHandler writes to: net/http would turn a refusal whose
+// handler forgets the status into 200.
+type answer struct {
+	http.ResponseWriter
+	status int // 0 once one has left
+}
+
+func (a *answer) WriteHeader(status int) { a.ResponseWriter.WriteHeader(status); a.status = 0 }
+
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status != 0 {
+		a.WriteHeader(a.status)
+	}
+	return a.ResponseWriter.Write(p)
+}
+
+// SessionFrom returns the request's session, nil if there is no middleware.
+func SessionFrom(r *http.Request) *session.Session { return session.FromContext(r.Context()) }
+
+// PrincipalFrom returns who is logged in, as core.PrincipalFrom does.
+func PrincipalFrom(r *http.Request) (core.Principal, error) { return core.PrincipalFrom(r.Context()) }
+
+// RequireLogin lets only logged-in users through.
+func RequireLogin() Middleware { return guard(nil, adapter.RequireLogin) }
+
+// RequireRole lets only users through who have one of the roles.
+func RequireRole(roles ...string) Middleware {
+	return guard(adapter.CheckRoles(roles), func(ctx context.Context) *adapter.Denied { return adapter.RequireRole(ctx, roles) })
+}
+
+// RequireFresh lets only users through who proved who they are at most age ago.
+func RequireFresh(age time.Duration) Middleware {
+	return guard(adapter.CheckMaxAge(age), func(ctx context.Context) *adapter.Denied { return adapter.RequireFresh(ctx, age) })
+}
+
+func guard(mistake error, decide func(context.Context) *adapter.Denied) Middleware {
+	check(mistake)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if d := decide(r.Context()); d != nil {
+				refuse(w, r, d)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func check(mistake error) {
+	if mistake != nil {
+		panic(fmt.Errorf("customadapter: %w", mistake))
+	}
+}
+
+// Fail answers for an error of a session call; the handler then returns.
+func Fail(w http.ResponseWriter, r *http.Request, err error) {
+	refuse(w, r, adapter.Failure(SessionFrom(r).Manager(), err))
+}
+
+func refuse(w http.ResponseWriter, r *http.Request, d *adapter.Denied) {
+	q := &request{cfg: &Config{}} // without a middleware in front the default answers
+	if st := adapter.StateFrom(r.Context()); st != nil {
+		if mounted, ok := st.Owner.(*request); ok {
+			q = mounted
+		}
+	}
+	if !q.Committed() { // else a refusal would only spoil the body under way
+		q.cfg.refuse(w, r, d)
+	}
+}
