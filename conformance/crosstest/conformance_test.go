@@ -49,3 +49,10 @@ func TestConformance(t *testing.T) {
 func TestMutants(t *testing.T) {
 	conformance.RunMutants(t, harness.NetHTTP(), &matrix)
 }
+
+// TestCompare is the differential test. Its seed is fixed, so it makes the same
+// requests every time.
+func TestCompare(t *testing.T) {
+	const requests, seed = 50_000, 1
+	conformance.Compare(t, harnesses(), requests, seed)
+}

@@ -80,30 +80,36 @@ func (s *Session) lookUpSeveral() error {
 	if err := s.m.store.Load(ctx, keys, entries); err != nil {
 		return err
 	}
-	count := 0
+	records := make([]record, len(keys))
+	var sessions, snapshots []int
 	for i, e := range entries {
-		var r record
-		alive, err := s.open(keys[i], e, &r)
-		if err != nil {
+		alive, err := s.open(keys[i], e, &records[i])
+		switch {
+		case err != nil:
 			return err
+		case alive && records[i].kind == kindLive:
+			sessions = append(sessions, i)
+		case alive:
+			snapshots = append(snapshots, i)
 		}
-		if !alive {
-			continue
-		}
-		count++
-		s.key[0], s.entry[0], s.rec, s.value = keys[i], e, r, values[i]
 	}
-	switch count {
+	if len(sessions) == 0 {
+		// Beside a session, a snapshot is its own past in the jar's other form
+		// and no rival.
+		sessions = snapshots
+	}
+	switch len(sessions) {
 	case 0:
 		s.event(audit.SessionUseAfterExpire, audit.CauseUnknownID, nil, nil)
 		return nil
 	case 1:
+		i := sessions[0]
+		s.key[0], s.entry[0], s.rec, s.value = keys[i], entries[i], records[i], values[i]
 		s.repair = repairOthers
 		return s.accept()
 	default:
 		s.repair = repairEverything
 		s.event(audit.SessionAmbiguous, "", nil, nil)
-		s.entry[0], s.rec, s.value = Entry{}, record{}, ""
 		return nil
 	}
 }
