@@ -108,7 +108,10 @@ func (r *recording) Error(args ...any)                 { r.fail(fmt.Sprintln(arg
 func (r *recording) Errorf(format string, args ...any) { r.fail(fmt.Sprintf(format, args...)) }
 func (r *recording) FailNow()                          { r.fail("failed"); goexit() }
 func (r *recording) Fatal(args ...any)                 { r.fail(fmt.Sprintln(args...)); goexit() }
-func (r *recording) Fatalf(format string, args ...any) { r.fail(fmt.Sprintf(format, args...)); goexit() }
+func (r *recording) Fatalf(format string, args ...any) {
+	r.fail(fmt.Sprintf(format, args...))
+	goexit()
+}
 
 // Matrix collects results, to be printed as one table. The zero value is empty;
 // a nil Matrix takes nothing. Safe for concurrent use.

@@ -1,0 +1,75 @@
+# Sourced by the scripts beside it: where things are, and what they need.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tmp=$root/.ci/tmp # logs and helper programs; not in git
+export GOWORK=off
+
+die() {
+	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+	exit 1
+}
+
+# need_go fails unless this is a Go that can build the root module.
+need_go() {
+	local want have
+	want=$(awk '$1 == "go" { print $2 }' "$root/go.mod")
+	command -v go >/dev/null || die "go is not installed; Sallyport needs Go $want or newer"
+	have=$(cd "$root" && go env GOVERSION 2>/dev/null) || have=$(cd / && GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || have=unknown
+	awk -v have="$have" -v want="$want" 'BEGIN {
+		sub(/^.*go/, "", have); split(have, h, /[^0-9]+/); split(want, w, /[^0-9]+/)
+		exit !(h[1] > w[1] || h[1] == w[1] && h[2] >= w[2])
+	}' || die "Go $want or newer is needed, this is $have"
+}
+
+# need_cc fails unless there is a C compiler, which the race detector needs.
+need_cc() {
+	local cc
+	cc=$(go env CC)
+	if ! command -v "${cc%% *}" >/dev/null; then
+		cc=$(command -v gcc || command -v clang) ||
+			die "no C compiler found: the race detector needs gcc or clang"
+		export CC=$cc
+	fi
+	export CGO_ENABLED=1
+}
+
+# modules lists the folders of the modules in go.work.
+modules() {
+	local list m
+	list=$(go work edit -json "$root/go.work" | awk -F'"' '$2 == "DiskPath" { sub(/^\.\//, "", $4); print $4 }')
+	for m in $list; do
+		[ -f "$root/$m/go.mod" ] || die "go.work uses $m, which has no go.mod"
+		printf '%s\n' "$m"
+	done
+}
+
+# libraries lists those that are tagged.
+libraries() {
+	modules | awk -v file="$root/.ci/untagged" '
+		BEGIN { while ((getline line < file) > 0) if (line != "" && line !~ /^#/) untagged[line] = 1 }
+		{ for (u in untagged) if ($0 == u || index($0, u "/") == 1) next; print }'
+}
+
+# tool prints the path of a program that tools/go.mod pins, built if need be.
+tool() { (cd "$root/.ci/tools" && go tool -n "$1"); }
+
+# helper prints the path of one of our own programs, built if need be.
+helper() {
+	mkdir -p "$tmp"
+	(cd "$root/.ci" && go build -o "$tmp/$1" "./$1")
+	printf '%s\n' "$tmp/$1"
+}
+
+# limit SECONDS COMMAND... ends the command after so many seconds, where the
+# system can.
+limit() {
+	if command -v timeout >/dev/null; then
+		timeout -k 10 "$@"
+	else
+		shift
+		"$@"
+	fi
+}
+
+need_go

@@ -1,0 +1,71 @@
+# Every target works in all modules of go.work; nothing here lists them. What
+# takes more than a line stands in .ci/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export GOWORK := off
+
+DEMO        = cd examples && go run ./demo
+CONFORMANCE = .ci/conformance
+MUTANTS     = cd conformance/crosstest && go run ./mutants
+
+FUZZTIME ?= 10s
+BENCH    ?= .
+COUNT    ?= 1
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: ## Run the demo application
+	@$(DEMO)
+
+.PHONY: test
+test: ## Test every module, with the race detector (needs a C compiler)
+	@.ci/test
+
+.PHONY: conformance
+conformance: ## Run the conformance suite on every adapter and print the matrix
+	@$(CONFORMANCE)
+
+.PHONY: mutants
+mutants: ## Break each rule of core in turn; the suite must notice every time
+	@$(MUTANTS)
+
+.PHONY: lint
+lint: ## gofmt, go vet and staticcheck in every module
+	@.ci/lint
+
+.PHONY: fmt
+fmt: ## Format all Go files
+	@gofmt -s -w .
+
+.PHONY: tidy-check
+tidy-check: ## Fail if a go.mod or go.sum is not tidy
+	@EXTRA=".ci .ci/tools" .ci/each go mod tidy -diff
+
+.PHONY: directions
+directions: ## Fail if an import runs against the direction of the map
+	@cd .ci && go run ./directions ..
+
+.PHONY: consumer
+consumer: ## Build the README's program outside the repository, as a user would
+	@.ci/consumer
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH=regexp COUNT=n)
+	@.ci/each go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every Fuzz function for FUZZTIME, 10s by default
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities, where their database can be reached
+	@.ci/vuln
+
+.PHONY: ci
+ci: ## All checks, as CI runs them
+	@.ci/run
