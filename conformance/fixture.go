@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -78,9 +79,9 @@ const (
 	FaultAfter
 	// FaultHang returns only when its context ends.
 	FaultHang
-	// FaultGarbage answers a load with bytes that are no record.
+	// FaultGarbage answers a load or a take with bytes that are no record.
 	FaultGarbage
-	// FaultMixUp answers a load with another key's record.
+	// FaultMixUp answers a load or a take with the record that was created last.
 	FaultMixUp
 )
 
@@ -94,6 +95,7 @@ type Store struct {
 	values []string
 	fault  func(Operation) Fault
 	last   session.Entry
+	given  time.Duration
 }
 
 // errStore is what a failing store says.
@@ -143,9 +145,22 @@ func (s *Store) Written() []string {
 	return slices.Clone(s.values)
 }
 
+// Given returns the longest time that any call so far was given to return in; an
+// age if one was given no end.
+func (s *Store) Given() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.given
+}
+
 // before counts the call and says what is to happen to it.
 func (s *Store) before(ctx context.Context, op Operation, written []session.Entry, keys ...session.StoreKey) (Fault, error) {
+	given := time.Duration(math.MaxInt64)
+	if end, ok := ctx.Deadline(); ok {
+		given = time.Until(end)
+	}
 	s.mu.Lock()
+	s.given = max(s.given, given)
 	s.calls[op]++
 	for _, k := range keys {
 		s.keys[k] = true
@@ -186,14 +201,20 @@ func (s *Store) Load(ctx context.Context, keys []session.StoreKey, out []session
 		return err
 	}
 	for i := range out {
-		switch {
-		case fault == FaultGarbage:
-			out[i] = session.Entry{Version: 1, Expires: out[i].Expires, Value: "\x00garbage\xff"}
-		case fault == FaultMixUp && s.last.Version != 0:
-			out[i] = s.last
-		}
+		s.mangle(fault, &out[i])
 	}
 	return after(fault, nil)
+}
+
+func (s *Store) mangle(fault Fault, e *session.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case fault == FaultGarbage:
+		*e = session.Entry{Version: 1, Expires: e.Expires, Value: "\x00garbage\xff"}
+	case fault == FaultMixUp && s.last.Version != 0:
+		*e = s.last
+	}
 }
 
 // Create implements session.Store.
@@ -239,6 +260,9 @@ func (s *Store) Take(ctx context.Context, key session.StoreKey) (session.Entry, 
 		return session.Entry{}, err
 	}
 	e, err := s.Store.Take(ctx, key)
+	if err == nil {
+		s.mangle(fault, &e)
+	}
 	return e, after(fault, err)
 }
 

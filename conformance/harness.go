@@ -46,7 +46,10 @@ type App struct {
 	Twice bool
 	// NoMiddleware leaves the session middleware out.
 	NoMiddleware bool
-	Routes       []Route
+	// Late mounts the session middleware on each route behind its guards, which
+	// is a mistake, instead of in front of everything.
+	Late   bool
+	Routes []Route
 	// Wrap, if set, goes around the whole server. A harness that is not on
 	// net/http ignores it; the suite uses it to prove itself with broken
 	// adapters.

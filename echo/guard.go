@@ -2,6 +2,7 @@ package authecho
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -33,6 +34,7 @@ func RequireLogin() echo.MiddlewareFunc {
 // construction without a role.
 func RequireRole(roles ...string) echo.MiddlewareFunc {
 	check(adapter.CheckRoles(roles))
+	roles = slices.Clone(roles) // a list that the caller may go on to change
 	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireRole(c.Request().Context(), roles) })
 }
 

@@ -26,9 +26,9 @@ type Config struct {
 	// behind it refuse. Default: none is skipped.
 	Skipper middleware.Skipper
 	// ErrorHandler turns a refusal into the error that goes up the chain, or
-	// answers itself and returns nil. err has a *adapter.Denied in its chain,
-	// whose headers are set already. Default: a *echo.HTTPError with the
-	// status, the JSON body as message and the refusal as Internal.
+	// answers itself and returns nil. err is a *echo.HTTPError with the status,
+	// the JSON body as message and the *adapter.Denied, whose headers are set
+	// already, as Internal. Default: err itself goes up.
 	ErrorHandler func(c echo.Context, err error) error
 	// TrustProxy lists addresses and prefixes of the proxies whose
 	// X-Forwarded-For and X-Forwarded-Proto are believed. Default: nobody's.
@@ -61,16 +61,15 @@ func compile(manager *session.Manager, cfg []Config) *settings {
 	if manager == nil {
 		errs = append(errs, &core.ConfigError{Field: "authecho.Session.manager", Value: "nil", Reason: "make one with session.New"})
 	}
-	switch len(cfg) {
-	case 0:
-	case 1:
-		m.cfg = cfg[0]
-	default:
+	if len(cfg) > 1 {
 		errs = append(errs, &core.ConfigError{Field: "authecho.Session.cfg", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
 	}
-	var err error
-	if m.proxies, err = adapter.NewProxies(m.cfg.TrustProxy); err != nil {
-		errs = append(errs, err)
+	for _, c := range cfg {
+		var err error
+		if m.proxies, err = adapter.NewProxies(c.TrustProxy); err != nil {
+			errs = append(errs, err)
+		}
+		m.cfg = c
 	}
 	if len(errs) > 0 {
 		panic(fmt.Errorf("authecho: %w", errors.Join(errs...)))
@@ -100,8 +99,8 @@ func (m *settings) handle(c echo.Context, next echo.HandlerFunc) error {
 	if d := r.Begin(m.manager); d != nil {
 		return m.refuse(c, d)
 	}
-	res.Writer = r
 	c.SetRequest(c.Request().WithContext(r))
+	res.Writer = r
 	panicked := true
 	defer func() {
 		if panicked {
@@ -114,17 +113,22 @@ func (m *settings) handle(c echo.Context, next echo.HandlerFunc) error {
 	if r.Replaced() {
 		return nil // answered already, and not with what the handler says
 	}
+	res.Writer = r // and no writer that a compressing middleware left here, closed
 	if d := r.End(); d != nil {
 		return m.refuse(c, d)
 	}
-	return m.translate(c, err)
+	if err != nil && !res.Committed {
+		return m.translate(c, err)
+	}
+	return err
 }
 
 // translate turns what a handler passed on from a session call into its refusal.
-// A guard's refusal is an *echo.HTTPError already and goes on as it is.
+// What has been one already goes on in the form that the ErrorHandler gave it.
 func (m *settings) translate(c echo.Context, err error) error {
 	var native *echo.HTTPError
-	if err == nil || errors.As(err, &native) {
+	var denied *adapter.Denied
+	if errors.As(err, &native) || errors.As(err, &denied) {
 		return err
 	}
 	if d := adapter.Refusal(m.manager, err); d != nil {
@@ -133,19 +137,23 @@ func (m *settings) translate(c echo.Context, err error) error {
 	return err
 }
 
+// refuse makes the error that goes up the chain. An ErrorHandler that neither
+// answers nor returns one cannot turn a refusal into 200.
 func (m *settings) refuse(c echo.Context, d *adapter.Denied) error {
+	native := &echo.HTTPError{Code: d.Status, Message: body(d.Body()), Internal: d}
+	if c.Response().Committed {
+		return native // for the log: another answer has left
+	}
 	d.SetHeaders(adapter.Headers(c.Response(), c.Request()))
-	return m.cfg.ErrorHandler(c, d)
+	err := m.cfg.ErrorHandler(c, native)
+	if err == nil && !c.Response().Committed {
+		return c.NoContent(d.Status)
+	}
+	return err
 }
 
 // answer is the default ErrorHandler.
-func answer(_ echo.Context, err error) error {
-	var d *adapter.Denied
-	if !errors.As(err, &d) {
-		return err
-	}
-	return &echo.HTTPError{Code: d.Status, Message: body(d.Body()), Internal: err}
-}
+func answer(_ echo.Context, err error) error { return err }
 
 // body is JSON that is encoded already, in a form that Echo's own error handler
 // passes on as it is.
@@ -153,3 +161,6 @@ type body []byte
 
 // MarshalJSON implements json.Marshaler.
 func (b body) MarshalJSON() ([]byte, error) { return b, nil }
+
+// String keeps logs of the error readable.
+func (b body) String() string { return string(b) }

@@ -20,8 +20,12 @@ type request struct {
 
 // Deny implements adapter.Denier. Echo's Response is in the middle of a write, so
 // the error cannot be returned; the application's error handler is called here.
+// Writers that were put around r are left out: they are in the middle of that
+// write too, and may have noted a status that never left.
 func (r *request) Deny(d *adapter.Denied) {
 	res := r.c.Response()
+	outer := res.Writer
+	res.Writer, res.Committed = r, false
 	res.Status = d.Status // or the log would say what the handler wanted
 	if err := r.m.refuse(r.c, d); err != nil {
 		r.c.Echo().HTTPErrorHandler(err, r.c)
@@ -29,6 +33,7 @@ func (r *request) Deny(d *adapter.Denied) {
 	if !res.Committed {
 		res.WriteHeader(d.Status)
 	}
+	res.Writer = outer
 }
 
 // Flush implements http.Flusher.
@@ -37,7 +42,7 @@ func (r *request) Flush() { _ = r.FlushError() }
 // FlushError makes Echo's Response send its own headers first. Left alone it
 // flushes past them, and warns about a superfluous WriteHeader at the next Write.
 func (r *request) FlushError() error {
-	if res := r.c.Response(); !res.Committed {
+	if res := r.c.Response(); !res.Committed && !r.Committed() {
 		res.WriteHeader(res.Status)
 	}
 	return r.HTTP.FlushError()

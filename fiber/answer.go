@@ -9,44 +9,46 @@ import (
 	"github.com/sallyport-go/sallyport/core/adapter"
 )
 
-// answer is the default ErrorHandler.
-func answer(c *fiber.Ctx, err error) error {
-	var d *adapter.Denied
-	if !errors.As(err, &d) {
-		return err
-	}
-	if !usesDefaultErrorHandler(c.App()) {
-		return &native{error: err, status: d.Status}
-	}
-	c.Status(d.Status)
-	c.Response().Header.SetContentType("application/json; charset=utf-8")
-	return c.Send(d.Body())
-}
+// native is a refusal in the form that error handlers of Fiber applications know:
+// they look for a *fiber.Error and often show err.Error() to the client, so that
+// says no more than the code does. Why is known to the *adapter.Denied in it.
+type native struct{ denied *adapter.Denied }
 
-// usesDefaultErrorHandler reports whether nobody replaced Fiber's error handler.
-// It would answer a refusal as plain text; an application that brought its own is
-// handed the error instead, because it wants to render every error itself.
-func usesDefaultErrorHandler(app *fiber.App) bool {
-	return reflect.ValueOf(app.Config().ErrorHandler).Pointer() ==
-		reflect.ValueOf(fiber.DefaultErrorHandler).Pointer()
-}
+func (e *native) Error() string { return e.denied.Code.Message() }
 
-// native is a refusal that error handlers of Fiber applications, which look for a
-// *fiber.Error, answer with the right status.
-type native struct {
-	error
-	status int
-}
-
-func (e *native) Unwrap() error { return e.error }
+func (e *native) Unwrap() error { return e.denied }
 
 // As implements the hook of errors.As.
 func (e *native) As(target any) bool {
 	t, ok := target.(**fiber.Error)
 	if ok {
-		*t = fiber.NewError(e.status)
+		*t = fiber.NewError(e.denied.Status, e.Error())
 	}
 	return ok
+}
+
+// answer is the default ErrorHandler. An application that brought its own error
+// handler wants to render every error itself; Fiber's would answer in plain text.
+func answer(c *fiber.Ctx, err error) error {
+	var e *native
+	if !errors.As(err, &e) || !isDefault(c.App().Config().ErrorHandler) {
+		return err
+	}
+	// A mounted application may have a handler of its own, which only Fiber knows
+	// to find. So it is asked, and its text replaced if it was the default one's.
+	if err := c.App().ErrorHandler(c, err); err != nil {
+		return err
+	}
+	res := c.Response()
+	if string(res.Header.ContentType()) == fiber.MIMETextPlainCharsetUTF8 && string(res.Body()) == e.Error() {
+		res.Header.SetContentType("application/json; charset=utf-8")
+		res.SetBody(e.denied.Body())
+	}
+	return nil
+}
+
+func isDefault(h fiber.ErrorHandler) bool {
+	return reflect.ValueOf(h).Pointer() == reflect.ValueOf(fiber.DefaultErrorHandler).Pointer()
 }
 
 // clearAnswer throws away what the handlers answered, so that a refusal can take
@@ -56,9 +58,10 @@ func clearAnswer(c *fiber.Ctx) {
 	res := c.Response()
 	res.ResetBody()
 	res.SkipBody = false
-	for _, name := range [...]string{
-		"Transfer-Encoding", "Trailer", "Connection", "Upgrade", "Content-Range", "Content-Disposition", "Accept-Ranges",
-	} {
-		res.Header.Del(name)
+	if len(res.Header.Peek(fiber.HeaderUpgrade)) > 0 {
+		res.Header.Del(fiber.HeaderUpgrade)
+		res.Header.Del(fiber.HeaderConnection)
 	}
+	res.Header.Del(fiber.HeaderTransferEncoding)
+	res.Header.Del(fiber.HeaderTrailer)
 }

@@ -2,6 +2,7 @@ package authfiber
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -31,6 +32,7 @@ func RequireLogin() fiber.Handler {
 // construction without a role.
 func RequireRole(roles ...string) fiber.Handler {
 	check(adapter.CheckRoles(roles))
+	roles = slices.Clone(roles) // a list that the caller may go on to change
 	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireRole(c.UserContext(), roles)) }
 }
 

@@ -26,10 +26,10 @@ type Config struct {
 	// behind it refuse. Default: none is skipped.
 	Next func(c *fiber.Ctx) bool
 	// ErrorHandler turns a refusal into the error that goes up the chain, or
-	// answers itself and returns nil. err has a *adapter.Denied in its chain,
-	// whose headers are set already. Default: an error with the status, which
-	// the application's ErrorHandler renders; if that is Fiber's own, which
-	// knows only text, the JSON body is sent instead.
+	// answers itself and returns nil. err has a *fiber.Error with the status in
+	// its chain, and the *adapter.Denied, whose headers are set already. Default:
+	// err itself goes up, for the application's ErrorHandler to render; if that
+	// is Fiber's own, which knows only text, the JSON body is sent instead.
 	ErrorHandler fiber.ErrorHandler
 	// TrustProxy lists addresses and prefixes of the proxies whose
 	// X-Forwarded-For and X-Forwarded-Proto are believed. Default: nobody's.
@@ -61,16 +61,15 @@ func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
 	if manager == nil {
 		errs = append(errs, &core.ConfigError{Field: "authfiber.Session.manager", Value: "nil", Reason: "make one with session.New"})
 	}
-	switch len(cfg) {
-	case 0:
-	case 1:
-		m.cfg = cfg[0]
-	default:
-		errs = append(errs, &core.ConfigError{Field: "authfiber.Session.config", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
+	if len(cfg) > 1 {
+		errs = append(errs, &core.ConfigError{Field: "authfiber.Session.cfg", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
 	}
-	var err error
-	if m.proxies, err = adapter.NewProxies(m.cfg.TrustProxy); err != nil {
-		errs = append(errs, err)
+	for _, c := range cfg {
+		var err error
+		if m.proxies, err = adapter.NewProxies(c.TrustProxy); err != nil {
+			errs = append(errs, err)
+		}
+		m.cfg = c
 	}
 	if len(errs) > 0 {
 		panic(fmt.Errorf("authfiber: %w", errors.Join(errs...)))
@@ -85,14 +84,17 @@ func (m *middleware) handle(c *fiber.Ctx) (err error) {
 	if m.cfg.Next != nil && m.cfg.Next(c) {
 		return c.Next()
 	}
-	if adapter.Mounted(c.UserContext(), m.manager) {
+	ctx := c.UserContext()
+	if adapter.Mounted(ctx, m.manager) {
 		return c.Next()
 	}
-	x := &exchange{c: c, proxies: m.proxies}
+	r := &request{x: exchange{c: c, ctx: ctx, proxies: m.proxies}}
+	r.st.Owner = m
+	x, st := &r.x, &r.st
 	if m.cfg.ClientIP != nil {
 		x.ip = m.cfg.ClientIP(c)
 	}
-	st := &adapter.State{Owner: m}
+	x.fetch()
 	if d := adapter.BeginSession(m.manager, x, st); d != nil {
 		return m.refuse(c, d)
 	}
@@ -109,17 +111,26 @@ func (m *middleware) handle(c *fiber.Ctx) (err error) {
 	err = c.Next()
 	panicked = false
 	if d := adapter.CommitSession(x, st); d != nil {
-		clearAnswer(c)
 		return m.refuse(c, d)
 	}
-	return m.translate(c, err)
+	if err != nil {
+		return m.translate(c, err)
+	}
+	return nil
+}
+
+// request is what one request carries, in one allocation.
+type request struct {
+	st adapter.State
+	x  exchange
 }
 
 // translate turns what a handler passed on from a session call into its refusal.
-// A guard's refusal has its form already and goes on as it is.
+// What has been one already goes on in the form that the ErrorHandler gave it.
 func (m *middleware) translate(c *fiber.Ctx, err error) error {
 	var native *fiber.Error
-	if err == nil || errors.As(err, &native) {
+	var denied *adapter.Denied
+	if errors.As(err, &native) || errors.As(err, &denied) {
 		return err
 	}
 	if d := adapter.Refusal(m.manager, err); d != nil {
@@ -129,7 +140,8 @@ func (m *middleware) translate(c *fiber.Ctx, err error) error {
 }
 
 func (m *middleware) refuse(c *fiber.Ctx, d *adapter.Denied) error {
+	clearAnswer(c)
 	d.SetHeaders(&exchange{c: c})
 	c.Status(d.Status)
-	return m.cfg.ErrorHandler(c, d)
+	return m.cfg.ErrorHandler(c, &native{d})
 }

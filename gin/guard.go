@@ -2,6 +2,7 @@ package authgin
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -31,6 +32,7 @@ func RequireLogin() gin.HandlerFunc {
 // construction without a role.
 func RequireRole(roles ...string) gin.HandlerFunc {
 	check(adapter.CheckRoles(roles))
+	roles = slices.Clone(roles) // a list that the caller may go on to change
 	return func(c *gin.Context) { guard(c, adapter.RequireRole(c.Request.Context(), roles)) }
 }
 
@@ -62,11 +64,9 @@ func Fail(c *gin.Context, err error) {
 // refuse answers as the middleware in front is configured to, or as the default
 // is if none is mounted.
 func refuse(c *gin.Context, d *adapter.Denied) {
-	if st := adapter.StateFrom(c.Request.Context()); st != nil {
-		if m, ok := st.Owner.(*middleware); ok {
-			m.refuse(c, d)
-			return
-		}
+	if r := requestFrom(c.Request.Context()); r != nil {
+		r.m.refuse(c, d)
+		return
 	}
 	(&middleware{cfg: Config{ErrorHandler: answer}}).refuse(c, d)
 }

@@ -58,16 +58,15 @@ func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
 	if manager == nil {
 		errs = append(errs, &core.ConfigError{Field: "authgin.Session.manager", Value: "nil", Reason: "make one with session.New"})
 	}
-	switch len(cfg) {
-	case 0:
-	case 1:
-		m.cfg = cfg[0]
-	default:
+	if len(cfg) > 1 {
 		errs = append(errs, &core.ConfigError{Field: "authgin.Session.cfg", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
 	}
-	var err error
-	if m.proxies, err = adapter.NewProxies(m.cfg.TrustProxy); err != nil {
-		errs = append(errs, err)
+	for _, c := range cfg {
+		var err error
+		if m.proxies, err = adapter.NewProxies(c.TrustProxy); err != nil {
+			errs = append(errs, err)
+		}
+		m.cfg = c
 	}
 	if len(errs) > 0 {
 		panic(fmt.Errorf("authgin: %w", errors.Join(errs...)))
@@ -82,7 +81,10 @@ func (m *middleware) handle(c *gin.Context) {
 	if m.cfg.Skip != nil && m.cfg.Skip(c) {
 		return
 	}
-	if adapter.Mounted(c.Request.Context(), m.manager) {
+	if ctx := c.Request.Context(); adapter.Mounted(ctx, m.manager) {
+		if r := requestFrom(ctx); r != nil && !r.reached() {
+			r.run() // Engine.HandleContext has put Gin's own writer back
+		}
 		return
 	}
 	r := &request{c: c, m: m, inner: c.Writer}
@@ -91,12 +93,11 @@ func (m *middleware) handle(c *gin.Context) {
 		ip = m.cfg.ClientIP(c)
 	}
 	r.Init(c.Writer, c.Request, m.proxies, ip, r)
-	r.Owner = m
+	r.Owner = r
 	if d := r.Begin(m.manager); d != nil {
 		m.refuse(c, d)
 		return
 	}
-	c.Writer = r
 	c.Request = c.Request.WithContext(r)
 	panicked := true
 	defer func() {
@@ -105,11 +106,8 @@ func (m *middleware) handle(c *gin.Context) {
 		}
 		c.Writer = r.inner
 	}()
-	c.Next()
+	r.run()
 	panicked = false
-	if d := r.End(); d != nil {
-		m.refuse(c, d)
-	}
 }
 
 // refuse stops the chain and answers. The status is set before the application's

@@ -45,12 +45,13 @@ func (d *Denied) Body() []byte {
 }
 
 // SetHeaders sets the headers that belong to the refusal, those of its body
-// excepted. An adapter does so before it hands the refusal to any error handler.
+// excepted, and removes what a handler had said about the body that it meant to
+// send. An adapter does so before it hands the refusal to any error handler.
 func (d *Denied) SetHeaders(x Exchange) {
+	forgetBody(x)
 	x.SetHeader("Cache-Control", "no-store")
-	if d.challenge != "" {
-		x.SetHeader("WWW-Authenticate", d.challenge)
-	}
+	// Also without a challenge: the refusal may take the place of another one.
+	x.SetHeader("WWW-Authenticate", d.challenge)
 	if d.retryAfter {
 		// Jittered, or all clients of an outage come back in the same second.
 		x.SetHeader("Retry-After", strconv.Itoa(1+rand.IntN(3)))

@@ -18,6 +18,8 @@ type State struct {
 	Session session.Session
 	// Owner is the adapter's own, typically its compiled configuration.
 	Owner any
+	// encoded: somebody further out encodes whatever this request is answered.
+	encoded bool
 }
 
 type stateKey struct{}
@@ -58,6 +60,7 @@ func BeginSession(m *session.Manager, x Exchange, st *State) *Denied {
 	if m.Cookie().InsecureHTTP() && !(ip.IsLoopback() && loopbackHost(x.Host())) {
 		return deny(core.AuthMiddlewareFailure, errNotLoopback)
 	}
+	st.encoded = x.ResponseHeader("Content-Encoding") != ""
 	m.Begin(&st.Session, st.Context, session.Request{
 		Cookies: x.HeaderLines("Cookie"), UserAgent: x.Header("User-Agent"), ClientIP: ip,
 	})
@@ -82,25 +85,31 @@ func loopbackHost(host string) bool {
 
 // CommitSession stores what the request has pending and puts the session's
 // headers into the answer. Call it once, at the last moment before headers leave;
-// further calls do nothing. A refusal replaces the answer: the headers that
-// described the handler's body are gone already, and the adapter answers with
-// the refusal in place of whatever the handler writes.
+// further calls do nothing. A refusal replaces the answer: the adapter answers with
+// it, Denied.SetHeaders first, in place of whatever the handler writes.
 func CommitSession(x Exchange, st *State) *Denied {
 	out := st.Session.Finish()
 	setHeaders(x, out)
 	if out.Err == nil {
 		return nil
 	}
-	for _, name := range describesBody {
-		x.SetHeader(name, "")
+	if !st.encoded {
+		x.SetHeader("Content-Encoding", "")
 	}
 	return Failure(st.Session.Manager(), out.Err)
 }
 
-// describesBody are the headers that would be lies about another body. Vary and
-// the CORS headers hold for any answer of the route and stay.
-var describesBody = [...]string{
-	"Content-Length", "Content-Encoding", "Content-Type", "ETag", "Last-Modified", "Location", "Cache-Control",
+// forgetBody removes the headers that would be lies about another body. Vary and
+// the CORS headers hold for any answer of the route and stay. Content-Encoding is
+// not among them, because a compressing middleware further out may have set it,
+// which will encode the refusal too: CommitSession knows.
+func forgetBody(x Exchange) {
+	for _, name := range [...]string{
+		"Content-Length", "Content-Type", "ETag", "Last-Modified", "Location", "Cache-Control",
+		"Content-Disposition", "Content-Range", "Accept-Ranges",
+	} {
+		x.SetHeader(name, "")
+	}
 }
 
 // AbandonSession is CommitSession after a panic: pending data is thrown away, the

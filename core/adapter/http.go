@@ -49,6 +49,7 @@ type phase uint8
 
 const (
 	phaseOpen     phase = iota // nothing has left
+	phaseHeld                  // committed, and the headers with a cookie in them still wait to leave
 	phaseDenying               // the Denier is writing
 	phasePassing               // committed; the handler's writes pass
 	phaseReplaced              // a refusal has left; the handler's writes do not pass
@@ -103,6 +104,9 @@ func (h *HTTP) Commit() error {
 		h.denier.Deny(d)
 		h.phase = phaseReplaced
 		return ErrReplaced
+	case phaseHeld:
+		h.phase = phasePassing
+		return nil
 	case phaseReplaced:
 		return ErrReplaced
 	default:
@@ -114,11 +118,12 @@ func (h *HTTP) Commit() error {
 func (h *HTTP) Header() http.Header { return h.w.Header() }
 
 // WriteHeader implements http.ResponseWriter. Informational answers do not
-// commit: they must not carry our cookies (RFC 9110 section 15.2). 101 does: it is
-// the last answer on this connection.
+// commit: they must not carry our cookies (RFC 9110 section 15.2), and are dropped
+// once those are among the headers. 101 does: it is the last answer on this
+// connection.
 func (h *HTTP) WriteHeader(status int) {
 	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
-		if h.phase != phaseReplaced {
+		if h.phase == phaseOpen {
 			h.w.WriteHeader(status)
 		}
 		return
@@ -168,15 +173,23 @@ func (h *HTTP) FlushError() error {
 // the answer would have set a cookie, which then goes out with whatever the
 // handler answers instead.
 func (h *HTTP) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	pending := h.phase == phaseOpen
-	before := len(h.w.Header()["Set-Cookie"])
-	if err := h.Commit(); err != nil {
-		return nil, nil, err
+	if h.phase == phaseOpen {
+		before := len(h.w.Header()["Set-Cookie"])
+		if err := h.Commit(); err != nil {
+			return nil, nil, err
+		}
+		if len(h.w.Header()["Set-Cookie"]) > before {
+			h.phase = phaseHeld
+		}
 	}
-	if pending && len(h.w.Header()["Set-Cookie"]) > before {
+	switch h.phase {
+	case phaseHeld:
 		return nil, nil, ErrCookiePending
+	case phaseReplaced:
+		return nil, nil, ErrReplaced
+	default:
+		return http.NewResponseController(h.w).Hijack()
 	}
-	return http.NewResponseController(h.w).Hijack()
 }
 
 // Push implements http.Pusher.

@@ -14,9 +14,18 @@ type httpExchange HTTP
 
 func (x *httpExchange) Context() context.Context { return x.r.Context() }
 func (x *httpExchange) Method() string           { return x.r.Method }
-func (x *httpExchange) Path() string             { return x.r.URL.EscapedPath() }
 func (x *httpExchange) Host() string             { return x.r.Host }
 func (x *httpExchange) Committed() bool          { return x.phase != phaseOpen }
+
+func (x *httpExchange) Path() string {
+	// RawPath is there whenever the client's escaping is not the one that Go
+	// would choose, also where EscapedPath would escape once more what the client
+	// had left bare.
+	if x.r.URL.RawPath != "" {
+		return x.r.URL.RawPath
+	}
+	return x.r.URL.EscapedPath()
+}
 
 func (x *httpExchange) peer() netip.Addr {
 	ap, _ := netip.ParseAddrPort(x.r.RemoteAddr) // a Unix socket has none
@@ -34,8 +43,19 @@ func (x *httpExchange) Secure() bool {
 	return x.proxies.Secure(x.peer(), x.r.TLS != nil, x.r.Header["X-Forwarded-Proto"])
 }
 
-func (x *httpExchange) Header(name string) string        { return x.r.Header.Get(name) }
-func (x *httpExchange) HeaderLines(name string) []string { return x.r.Header.Values(name) }
+func (x *httpExchange) Header(name string) string {
+	if lines := x.HeaderLines(name); len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
+func (x *httpExchange) HeaderLines(name string) []string {
+	if lines, ok := x.r.Header[name]; ok { // canonical, as names mostly are
+		return lines
+	}
+	return x.r.Header.Values(name)
+}
 
 func (x *httpExchange) Body() ([]byte, error) {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
@@ -43,7 +63,11 @@ func (x *httpExchange) Body() ([]byte, error) {
 	}
 	body := x.r.Body
 	head, err := io.ReadAll(io.LimitReader(body, MaxBody+1))
-	x.r.Body = &restored{Reader: io.MultiReader(bytes.NewReader(head), body), Closer: body}
+	rest := io.Reader(body)
+	if err != nil {
+		rest = failing{err} // not every reader fails twice in the same way
+	}
+	x.r.Body = &restored{Reader: io.MultiReader(bytes.NewReader(head), rest), Closer: body}
 	if err == nil && len(head) > MaxBody {
 		err = ErrBodyTooLarge
 	}
@@ -52,6 +76,10 @@ func (x *httpExchange) Body() ([]byte, error) {
 	}
 	return head, nil
 }
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // restored is a body whose beginning was put back.
 type restored struct {

@@ -26,6 +26,10 @@ func NewProxies(list []string) (*Proxies, error) {
 		if ip, ipErr := netip.ParseAddr(s); ipErr == nil {
 			prefix, err = ip.Prefix(ip.BitLen())
 		}
+		if err == nil && prefix.Addr().Is4In6() {
+			// Peers are compared unmapped, so a mapped prefix would match nobody.
+			prefix, err = prefix.Addr().Unmap().Prefix(max(prefix.Bits()-96, 0))
+		}
 		switch {
 		case err != nil:
 			errs = append(errs, &core.ConfigError{Field: "Config.TrustProxy", Value: s, Reason: "is neither an address nor a prefix"})
@@ -61,9 +65,13 @@ func (p *Proxies) ClientIP(peer netip.Addr, forwardedFor []string) netip.Addr {
 		return peer
 	}
 	for i := len(forwardedFor) - 1; i >= 0; i-- {
-		hops := strings.Split(forwardedFor[i], ",")
-		for j := len(hops) - 1; j >= 0; j-- {
-			ip, err := netip.ParseAddr(strings.TrimSpace(hops[j]))
+		for line, more := forwardedFor[i], true; more; {
+			hop := line
+			comma := strings.LastIndexByte(line, ',')
+			if more = comma >= 0; more {
+				line, hop = line[:comma], line[comma+1:]
+			}
+			ip, err := netip.ParseAddr(strings.TrimSpace(hop))
 			if err != nil {
 				return peer // the last one that we know
 			}

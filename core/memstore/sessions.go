@@ -71,7 +71,7 @@ func (s *Store) Rename(_ context.Context, old session.StoreKey, version uint64, 
 		}
 		sh.put(to, next)
 		return nil
-	})
+	}, to)
 	return current, err
 }
 
@@ -89,12 +89,17 @@ func (s *Store) Take(_ context.Context, key session.StoreKey) (e session.Entry, 
 }
 
 // write runs step on the live item under key with its shard locked, then makes
-// room and reports what went.
-func (s *Store) write(key session.StoreKey, step func(*shard, *item) error) error {
+// room and reports what went. Expired items under further keys of the shard, to
+// which step wants to write, are dropped before it.
+func (s *Store) write(key session.StoreKey, step func(*shard, *item) error, further ...session.StoreKey) error {
 	sh := s.shardOf(key)
 	sh.mu.Lock()
 	now := s.now()
 	it, gone := sh.live(key, now)
+	for _, k := range further {
+		_, d := sh.live(k, now)
+		gone = append(gone, d...)
+	}
 	err := step(sh, it)
 	gone = append(gone, sh.tidy(s.budgets, now)...)
 	sh.mu.Unlock()

@@ -1,11 +1,9 @@
-// Package customadapter carries Sallyport into plain net/http: all that an adapter
-// for a framework of your own has to do. It passes the conformance suite.
+// Package customadapter is a whole adapter, for net/http. It passes the conformance suite.
 package customadapter
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -17,16 +15,11 @@ import (
 
 // Config adjusts Session. The zero value is the strict choice.
 type Config struct {
-	Skip func(*http.Request) bool // true: no session, and guards refuse
-	// ErrorHandler answers a refusal. err has a *adapter.Denied in its chain, whose
-	// headers are set; its status too, unless another is written. Default: JSON.
-	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
-	TrustProxy   []string                       // whose X-Forwarded-For and -Proto are believed; default nobody's
-	ClientIP     func(*http.Request) netip.Addr // says who the client is, instead of TrustProxy
+	Skip         func(*http.Request) bool                                // true: no session, and guards refuse
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error) // answers a refusal, an *adapter.Denied in err's chain
+	TrustProxy   []string                                                // whose X-Forwarded-For and -Proto are believed; default nobody's
+	ClientIP     func(*http.Request) netip.Addr                          // says who the client is, instead of TrustProxy
 }
-
-// Middleware is the shape that net/http code agrees upon.
-type Middleware = func(http.Handler) http.Handler
 
 // request is the context, the session and the writer of one request.
 type request struct {
@@ -35,41 +28,35 @@ type request struct {
 	cfg *Config
 }
 
-// Session gives every request behind it a session. Like the other constructors it
-// panics on a mistake, and only at construction.
-func Session(manager *session.Manager, cfg Config) Middleware {
+// Session gives every request behind it a session. It panics on a mistake, like the guards.
+func Session(manager *session.Manager, cfg Config) func(http.Handler) http.Handler {
 	proxies, err := adapter.NewProxies(cfg.TrustProxy)
 	if manager == nil {
 		err = errors.Join(err, &core.ConfigError{Field: "customadapter.Session.manager", Value: "nil", Reason: "make one with session.New"})
 	}
-	check(err)
+	if err != nil {
+		panic(err)
+	}
+	if cfg.ClientIP == nil { // go by the socket and proxies
+		cfg.ClientIP = func(*http.Request) netip.Addr { return netip.Addr{} }
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if cfg.Skip != nil && cfg.Skip(r) || adapter.Mounted(r.Context(), manager) {
 				next.ServeHTTP(w, r)
 				return
 			}
-			var ip netip.Addr
-			if cfg.ClientIP != nil {
-				ip = cfg.ClientIP(r)
-			}
-			q := &request{cfg: &cfg}
-			q.Init(w, r, proxies, ip, q)
+			q := &request{r: r, cfg: &cfg}
+			q.Init(w, r, proxies, cfg.ClientIP(r), q)
 			q.Owner = q
-			if d := q.Begin(manager); d != nil {
-				cfg.refuse(w, r, d)
-				return
+			d := q.Begin(manager)
+			if d == nil {
+				q.r = r.WithContext(q)
+				defer q.Abandon() // after a panic; End leaves it nothing to do
+				next.ServeHTTP(q, q.r)
+				d = q.End()
 			}
-			q.r = r.WithContext(q)
-			panicked := true
-			defer func() {
-				if panicked { // whoever recovers it writes the error page
-					q.Abandon()
-				}
-			}()
-			next.ServeHTTP(q, q.r)
-			panicked = false
-			if d := q.End(); d != nil {
+			if d != nil {
 				cfg.refuse(w, q.r, d)
 			}
 		})
@@ -91,14 +78,18 @@ func (cfg *Config) refuse(w http.ResponseWriter, r *http.Request, d *adapter.Den
 	_, _ = a.Write(d.Body())
 }
 
-// answer is what an ErrorHandler writes to: net/http would turn a refusal whose
-// handler forgets the status into 200.
+// answer keeps a refusal's status if its handler writes none; net/http would say 200.
 type answer struct {
 	http.ResponseWriter
 	status int // 0 once one has left
 }
 
-func (a *answer) WriteHeader(status int) { a.ResponseWriter.WriteHeader(status); a.status = 0 }
+func (a *answer) WriteHeader(status int) {
+	if status >= http.StatusOK {
+		a.status = 0
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
 
 func (a *answer) Write(p []byte) (int, error) {
 	if a.status != 0 {
@@ -109,25 +100,26 @@ func (a *answer) Write(p []byte) (int, error) {
 
 // SessionFrom returns the request's session, nil if there is no middleware.
 func SessionFrom(r *http.Request) *session.Session { return session.FromContext(r.Context()) }
-
 // PrincipalFrom returns who is logged in, as core.PrincipalFrom does.
 func PrincipalFrom(r *http.Request) (core.Principal, error) { return core.PrincipalFrom(r.Context()) }
-
 // RequireLogin lets only logged-in users through.
-func RequireLogin() Middleware { return guard(nil, adapter.RequireLogin) }
+func RequireLogin() func(http.Handler) http.Handler { return guard(nil, adapter.RequireLogin) }
 
 // RequireRole lets only users through who have one of the roles.
-func RequireRole(roles ...string) Middleware {
+func RequireRole(roles ...string) func(http.Handler) http.Handler {
+	roles = append([]string(nil), roles...) // the caller may go on to change theirs
 	return guard(adapter.CheckRoles(roles), func(ctx context.Context) *adapter.Denied { return adapter.RequireRole(ctx, roles) })
 }
 
 // RequireFresh lets only users through who proved who they are at most age ago.
-func RequireFresh(age time.Duration) Middleware {
+func RequireFresh(age time.Duration) func(http.Handler) http.Handler {
 	return guard(adapter.CheckMaxAge(age), func(ctx context.Context) *adapter.Denied { return adapter.RequireFresh(ctx, age) })
 }
 
-func guard(mistake error, decide func(context.Context) *adapter.Denied) Middleware {
-	check(mistake)
+func guard(mistake error, decide func(context.Context) *adapter.Denied) func(http.Handler) http.Handler {
+	if mistake != nil {
+		panic(mistake)
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if d := decide(r.Context()); d != nil {
@@ -136,12 +128,6 @@ func guard(mistake error, decide func(context.Context) *adapter.Denied) Middlewa
 			}
 			next.ServeHTTP(w, r)
 		})
-	}
-}
-
-func check(mistake error) {
-	if mistake != nil {
-		panic(fmt.Errorf("customadapter: %w", mistake))
 	}
 }
 

@@ -25,6 +25,7 @@ func startEcho(t testing.TB, app conformance.App) string {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard)
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}))
+	var late []echo.MiddlewareFunc
 	if !app.NoMiddleware {
 		cfg := authecho.Config{TrustProxy: app.TrustProxy}
 		if app.ClientIP != nil {
@@ -40,7 +41,12 @@ func startEcho(t testing.TB, app conformance.App) string {
 				return c.String(d.Status, conformance.OwnRefusal)
 			}
 		}
-		e.Use(authecho.Session(app.Sessions, cfg))
+		mounted := authecho.Session(app.Sessions, cfg)
+		if app.Late {
+			late = append(late, mounted)
+		} else {
+			e.Use(mounted)
+		}
 		if app.Twice {
 			e.Use(authecho.Session(app.Sessions))
 		}
@@ -57,7 +63,7 @@ func startEcho(t testing.TB, app conformance.App) string {
 				guards = append(guards, authecho.RequireRole(g.Roles...))
 			}
 		}
-		e.Add(r.Method, r.Path, func(c echo.Context) error { return r.Handler(&echoRequest{c}) }, guards...)
+		e.Add(r.Method, r.Path, func(c echo.Context) error { return r.Handler(&echoRequest{c}) }, append(guards, late...)...)
 	}
 	return serve(t, app, e)
 }

@@ -32,6 +32,7 @@ func startGin(t testing.TB, app conformance.App) string {
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}))
 	engine.Use(renderErrors)
+	var late []gin.HandlerFunc
 	if !app.NoMiddleware {
 		cfg := authgin.Config{TrustProxy: app.TrustProxy}
 		if app.ClientIP != nil {
@@ -47,7 +48,12 @@ func startGin(t testing.TB, app conformance.App) string {
 				c.String(d.Status, conformance.OwnRefusal)
 			}
 		}
-		engine.Use(authgin.Session(app.Sessions, cfg))
+		mounted := authgin.Session(app.Sessions, cfg)
+		if app.Late {
+			late = append(late, mounted)
+		} else {
+			engine.Use(mounted)
+		}
 		if app.Twice {
 			engine.Use(authgin.Session(app.Sessions))
 		}
@@ -64,14 +70,24 @@ func startGin(t testing.TB, app conformance.App) string {
 				chain = append(chain, authgin.RequireRole(g.Roles...))
 			}
 		}
+		chain = append(chain, late...)
 		chain = append(chain, func(c *gin.Context) {
 			if err := r.Handler(&ginRequest{c}); err != nil {
-				_ = c.Error(err)
+				report(c, err)
 			}
 		})
 		engine.Handle(r.Method, r.Path, chain...)
 	}
 	return serve(t, app, engine)
+}
+
+// report does what Gin's handlers do with an error, which they cannot return.
+func report(c *gin.Context, err error) {
+	if adapter.Refusal(authgin.SessionFrom(c).Manager(), err) != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	_ = c.Error(err)
 }
 
 // renderErrors is the error middleware that a Gin application has in place of
@@ -124,16 +140,11 @@ func (r *ginRequest) Stream(by conformance.FlushBy, write func(conformance.Strea
 	return nil
 }
 
-// EarlyHints goes past Gin's writer, which has no way to send 103.
 func (r *ginRequest) EarlyHints() error {
-	var w http.ResponseWriter = r.c.Writer
-	for {
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return earlyHints(w)
-		}
-		w = u.Unwrap()
-	}
+	r.c.Header("Link", "</style.css>; rel=preload")
+	r.c.Status(http.StatusEarlyHints)
+	r.c.Writer.WriteHeaderNow()
+	return nil
 }
 
 func (r *ginRequest) Hijack(use func(net.Conn)) error { return hijack(r.c.Writer, use) }

@@ -30,6 +30,9 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 				renderHTTP(w, req, err)
 			}
 		})
+		if app.Late {
+			h = customadapter.Session(app.Sessions, customadapter.Config{})(h)
+		}
 		for i := len(r.Guards) - 1; i >= 0; i-- {
 			switch g := r.Guards[i]; {
 			case g.Login:
@@ -50,7 +53,7 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 		}
 		http.Error(w, "no such route", http.StatusNotFound)
 	})
-	if !app.NoMiddleware {
+	if !app.NoMiddleware && !app.Late {
 		cfg := customadapter.Config{TrustProxy: app.TrustProxy}
 		if app.ClientIP != nil {
 			cfg.ClientIP = func(*http.Request) netip.Addr { return clientIP(app) }

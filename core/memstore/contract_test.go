@@ -1,0 +1,21 @@
+package memstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/storetest"
+)
+
+// This is all that a store author writes.
+func TestSessions(t *testing.T) {
+	storetest.TestSessions(t, func(t *testing.T, now func() time.Time) session.Store {
+		s, err := memstore.New(memstore.Config{Now: now})
+		require.NoError(t, err)
+		return s
+	})
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/sallyport-go/sallyport/core/adapter"
+	authecho "github.com/sallyport-go/sallyport/echo"
+	"github.com/sallyport-go/sallyport/examples/internal/demo"
+)
+
+type echoRoutes struct{ app *demo.App }
+
+func newEcho(app *demo.App) server {
+	h := echoRoutes{app}
+	e := echo.New()
+	e.Renderer = echoPages{}
+	e.Use(middleware.Recover(), h.headers, authecho.Session(app.Sessions, authecho.Config{ErrorHandler: h.refused}))
+	e.StaticFS("/assets", demo.Assets())
+	e.GET("/", h.home)
+	e.POST("/login", h.login)
+	e.POST("/logout", h.logout)
+	e.POST("/cart", h.addToCart)
+	e.POST("/cart/empty", h.emptyCart)
+	e.GET("/clicks", h.clicks)
+	e.POST("/click", h.click)
+	e.POST("/attack/fixation", h.attack)
+	e.POST("/late", h.me, h.wait, authecho.RequireLogin())
+	e.GET("/events", h.events)
+	e.GET("/vault", h.page(demo.VaultPage, "The vault"), authecho.RequireFresh(demo.FreshFor))
+	e.GET("/admin", h.page(demo.AdminPage, "For admins"), authecho.RequireRole("admin"))
+	e.GET("/me", h.me, authecho.RequireLogin())
+	e.POST("/step-up", h.stepUp, authecho.RequireLogin())
+	e.POST("/slow", h.slow, authecho.RequireLogin())
+	return newHTTPServer(e)
+}
+
+type echoPages struct{}
+
+// Render implements echo.Renderer.
+func (echoPages) Render(w io.Writer, name string, data any, _ echo.Context) error {
+	return demo.Pages.ExecuteTemplate(w, name, data)
+}
+
+func (echoRoutes) headers(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for name, value := range demo.Headers {
+			c.Response().Header().Set(name, value)
+		}
+		return next(c)
+	}
+}
+
+func (h echoRoutes) refused(c echo.Context, err error) error {
+	var d *adapter.Denied
+	switch {
+	case !errors.As(err, &d) || c.Response().Committed:
+		return err
+	case demo.WantsPage(c.Request().Header.Get("Accept")):
+		return c.Render(d.Status, demo.RefusedPage, h.app.Refused(d))
+	default:
+		return c.Blob(d.Status, "application/json; charset=utf-8", d.Body())
+	}
+}
+
+func (h echoRoutes) home(c echo.Context) error { return h.showHome(c, http.StatusOK, "") }
+
+func (h echoRoutes) showHome(c echo.Context, status int, formError string) error {
+	p, err := h.app.Home(c.Request().Context(), authecho.SessionFrom(c), formError)
+	if err != nil {
+		return err
+	}
+	return c.Render(status, demo.HomePage, p)
+}
+
+// then goes to the next page, or answers for what went wrong.
+func (h echoRoutes) then(c echo.Context, err error, path string) error {
+	switch {
+	case err == nil:
+		return c.Redirect(http.StatusSeeOther, path)
+	case errors.Is(err, demo.ErrCredentials):
+		return h.showHome(c, http.StatusForbidden, demo.WrongCredentials)
+	case errors.Is(err, demo.ErrProduct):
+		return echo.NewHTTPError(http.StatusBadRequest, err.Error())
+	default:
+		return err
+	}
+}
+
+// echoForm reads the body alone: c.FormValue would take a password from the URL too.
+func echoForm(c echo.Context, name string) string { return c.Request().PostFormValue(name) }
+
+func (h echoRoutes) login(c echo.Context) error {
+	err := h.app.Login(c.Request().Context(), authecho.SessionFrom(c), echoForm(c, "user"), echoForm(c, "password"))
+	return h.then(c, err, "/")
+}
+
+func (h echoRoutes) logout(c echo.Context) error {
+	return h.then(c, authecho.SessionFrom(c).Logout(c.Request().Context()), "/")
+}
+
+func (h echoRoutes) stepUp(c echo.Context) error {
+	err := h.app.StepUp(c.Request().Context(), authecho.SessionFrom(c), echoForm(c, "password"))
+	return h.then(c, err, demo.After(echoForm(c, "to")))
+}
+
+func (h echoRoutes) addToCart(c echo.Context) error {
+	return h.then(c, h.app.AddToCart(authecho.SessionFrom(c), echoForm(c, "product")), "/#h-data")
+}
+
+func (h echoRoutes) emptyCart(c echo.Context) error {
+	return h.then(c, h.app.EmptyCart(authecho.SessionFrom(c)), "/#h-data")
+}
+
+func (h echoRoutes) attack(c echo.Context) error {
+	return h.then(c, h.app.Attack(c.Request().Context(), authecho.SessionFrom(c)), "/#h-fixation")
+}
+
+func (h echoRoutes) click(c echo.Context) error {
+	if err := h.app.Click(authecho.SessionFrom(c)); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (h echoRoutes) clicks(c echo.Context) error {
+	n, err := h.app.Clicks(authecho.SessionFrom(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, echo.Map{"clicks": n})
+}
+
+func (h echoRoutes) slow(c echo.Context) error {
+	if err := h.app.Slow(c.Request().Context(), authecho.SessionFrom(c)); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (h echoRoutes) wait(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h.app.Wait(c.Request().Context())
+		return next(c)
+	}
+}
+
+func (h echoRoutes) me(c echo.Context) error {
+	me, err := h.app.Me(authecho.SessionFrom(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, me)
+}
+
+func (h echoRoutes) page(name, title string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		p, err := h.app.Plain(authecho.SessionFrom(c), title)
+		if err != nil {
+			return err
+		}
+		return c.Render(http.StatusOK, name, p)
+	}
+}
+
+func (h echoRoutes) events(c echo.Context) error {
+	c.Response().Header().Set("Content-Type", "text/event-stream")
+	flush := http.NewResponseController(c.Response()).Flush
+	h.app.Log.Stream(c.Request().Context(), c.Request().Header.Get("Last-Event-ID"), c.Response(), flush)
+	return nil
+}

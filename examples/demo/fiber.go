@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/filesystem"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/examples/internal/demo"
+	authfiber "github.com/sallyport-go/sallyport/fiber"
+)
+
+type fiberRoutes struct{ app *demo.App }
+
+func newFiber(app *demo.App) server {
+	h := fiberRoutes{app}
+	f := fiber.New(fiber.Config{
+		Views:                 fiberPages{},
+		DisableStartupMessage: true,
+		BodyLimit:             demo.MaxBody,
+		ReadTimeout:           10 * time.Second,
+		IdleTimeout:           time.Minute,
+		// No WriteTimeout: it would end the stream of events.
+	})
+	f.Use(recover.New(), h.headers, authfiber.Session(app.Sessions, authfiber.Config{ErrorHandler: h.refused}))
+	f.Use("/assets", filesystem.New(filesystem.Config{Root: http.FS(demo.Assets())}))
+	f.Get("/", h.home)
+	f.Post("/login", h.login)
+	f.Post("/logout", h.logout)
+	f.Post("/cart", h.addToCart)
+	f.Post("/cart/empty", h.emptyCart)
+	f.Get("/clicks", h.clicks)
+	f.Post("/click", h.click)
+	f.Post("/attack/fixation", h.attack)
+	f.Post("/late", h.wait, authfiber.RequireLogin(), h.me)
+	f.Get("/events", h.events)
+	f.Get("/vault", authfiber.RequireFresh(demo.FreshFor), h.page(demo.VaultPage, "The vault"))
+	f.Get("/admin", authfiber.RequireRole("admin"), h.page(demo.AdminPage, "For admins"))
+	f.Get("/me", authfiber.RequireLogin(), h.me)
+	f.Post("/step-up", authfiber.RequireLogin(), h.stepUp)
+	f.Post("/slow", authfiber.RequireLogin(), h.slow)
+	return fiberServer{f}
+}
+
+type fiberServer struct{ f *fiber.App }
+
+func (s fiberServer) Serve(l net.Listener) error         { return s.f.Listener(l) }
+func (s fiberServer) Shutdown(ctx context.Context) error { return s.f.ShutdownWithContext(ctx) }
+
+type fiberPages struct{}
+
+// Load implements fiber.Views.
+func (fiberPages) Load() error { return nil }
+
+// Render implements fiber.Views.
+func (fiberPages) Render(w io.Writer, name string, data any, _ ...string) error {
+	return demo.Pages.ExecuteTemplate(w, name, data)
+}
+
+func (fiberRoutes) headers(c *fiber.Ctx) error {
+	for name, value := range demo.Headers {
+		c.Set(name, value)
+	}
+	return c.Next()
+}
+
+func (h fiberRoutes) refused(c *fiber.Ctx, err error) error {
+	var d *adapter.Denied
+	if !errors.As(err, &d) {
+		return err
+	}
+	c.Status(d.Status)
+	if demo.WantsPage(c.Get("Accept")) {
+		return c.Render(demo.RefusedPage, h.app.Refused(d))
+	}
+	c.Set("Content-Type", "application/json; charset=utf-8")
+	return c.Send(d.Body())
+}
+
+func (h fiberRoutes) home(c *fiber.Ctx) error { return h.showHome(c, fiber.StatusOK, "") }
+
+func (h fiberRoutes) showHome(c *fiber.Ctx, status int, formError string) error {
+	p, err := h.app.Home(c.UserContext(), authfiber.SessionFrom(c), formError)
+	if err != nil {
+		return err
+	}
+	return c.Status(status).Render(demo.HomePage, p)
+}
+
+// then goes to the next page, or answers for what went wrong.
+func (h fiberRoutes) then(c *fiber.Ctx, err error, path string) error {
+	switch {
+	case err == nil:
+		return c.Redirect(path, fiber.StatusSeeOther)
+	case errors.Is(err, demo.ErrCredentials):
+		return h.showHome(c, fiber.StatusForbidden, demo.WrongCredentials)
+	case errors.Is(err, demo.ErrProduct):
+		return fiber.NewError(fiber.StatusBadRequest, err.Error())
+	default:
+		return err
+	}
+}
+
+// fiberForm reads the body alone, and copies: what Fiber hands out belongs to the
+// next request as soon as this one is over.
+func fiberForm(c *fiber.Ctx, name string) string { return string(c.Context().PostArgs().Peek(name)) }
+
+func (h fiberRoutes) login(c *fiber.Ctx) error {
+	err := h.app.Login(c.UserContext(), authfiber.SessionFrom(c), fiberForm(c, "user"), fiberForm(c, "password"))
+	return h.then(c, err, "/")
+}
+
+func (h fiberRoutes) logout(c *fiber.Ctx) error {
+	return h.then(c, authfiber.SessionFrom(c).Logout(c.UserContext()), "/")
+}
+
+func (h fiberRoutes) stepUp(c *fiber.Ctx) error {
+	err := h.app.StepUp(c.UserContext(), authfiber.SessionFrom(c), fiberForm(c, "password"))
+	return h.then(c, err, demo.After(fiberForm(c, "to")))
+}
+
+func (h fiberRoutes) addToCart(c *fiber.Ctx) error {
+	return h.then(c, h.app.AddToCart(authfiber.SessionFrom(c), fiberForm(c, "product")), "/#h-data")
+}
+
+func (h fiberRoutes) emptyCart(c *fiber.Ctx) error {
+	return h.then(c, h.app.EmptyCart(authfiber.SessionFrom(c)), "/#h-data")
+}
+
+func (h fiberRoutes) attack(c *fiber.Ctx) error {
+	return h.then(c, h.app.Attack(c.UserContext(), authfiber.SessionFrom(c)), "/#h-fixation")
+}
+
+func (h fiberRoutes) click(c *fiber.Ctx) error {
+	if err := h.app.Click(authfiber.SessionFrom(c)); err != nil {
+		return err
+	}
+	c.Status(fiber.StatusNoContent)
+	return nil
+}
+
+func (h fiberRoutes) clicks(c *fiber.Ctx) error {
+	n, err := h.app.Clicks(authfiber.SessionFrom(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"clicks": n})
+}
+
+func (h fiberRoutes) slow(c *fiber.Ctx) error {
+	if err := h.app.Slow(c.UserContext(), authfiber.SessionFrom(c)); err != nil {
+		return err
+	}
+	c.Status(fiber.StatusNoContent)
+	return nil
+}
+
+func (h fiberRoutes) wait(c *fiber.Ctx) error {
+	h.app.Wait(c.UserContext())
+	return c.Next()
+}
+
+func (h fiberRoutes) me(c *fiber.Ctx) error {
+	me, err := h.app.Me(authfiber.SessionFrom(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(me)
+}
+
+func (h fiberRoutes) page(name, title string) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		p, err := h.app.Plain(authfiber.SessionFrom(c), title)
+		if err != nil {
+			return err
+		}
+		return c.Render(name, p)
+	}
+}
+
+func (h fiberRoutes) events(c *fiber.Ctx) error {
+	c.Set("Content-Type", "text/event-stream")
+	last := string(c.Request().Header.Peek("Last-Event-ID")) // a copy, for the stream outlives c
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		h.app.Log.Stream(context.Background(), last, w, w.Flush)
+	})
+	return nil
+}

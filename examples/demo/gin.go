@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/examples/internal/demo"
+	authgin "github.com/sallyport-go/sallyport/gin"
+)
+
+type ginRoutes struct{ app *demo.App }
+
+func newGin(app *demo.App) server {
+	gin.SetMode(gin.ReleaseMode)
+	h := ginRoutes{app}
+	r := gin.New()
+	r.SetHTMLTemplate(demo.Pages)
+	r.Use(gin.Recovery(), h.headers, authgin.Session(app.Sessions, authgin.Config{ErrorHandler: h.refused}))
+	r.StaticFS("/assets", &gin.OnlyFilesFS{FileSystem: http.FS(demo.Assets())})
+	r.GET("/", h.home)
+	r.POST("/login", h.login)
+	r.POST("/logout", h.logout)
+	r.POST("/cart", h.addToCart)
+	r.POST("/cart/empty", h.emptyCart)
+	r.GET("/clicks", h.clicks)
+	r.POST("/click", h.click)
+	r.POST("/attack/fixation", h.attack)
+	r.POST("/late", h.wait, authgin.RequireLogin(), h.me)
+	r.GET("/events", h.events)
+	r.GET("/vault", authgin.RequireFresh(demo.FreshFor), h.page(demo.VaultPage, "The vault"))
+	r.GET("/admin", authgin.RequireRole("admin"), h.page(demo.AdminPage, "For admins"))
+	user := r.Group("/", authgin.RequireLogin())
+	user.GET("/me", h.me)
+	user.POST("/step-up", h.stepUp)
+	user.POST("/slow", h.slow)
+	return newHTTPServer(r)
+}
+
+func (ginRoutes) headers(c *gin.Context) {
+	for name, value := range demo.Headers {
+		c.Header(name, value)
+	}
+}
+
+func (h ginRoutes) refused(c *gin.Context, err error) {
+	_ = c.Error(err)
+	var d *adapter.Denied
+	switch {
+	case !errors.As(err, &d) || c.Writer.Written():
+	case demo.WantsPage(c.GetHeader("Accept")):
+		c.HTML(d.Status, demo.RefusedPage, h.app.Refused(d))
+	default:
+		c.Data(d.Status, "application/json; charset=utf-8", d.Body())
+	}
+}
+
+func (h ginRoutes) home(c *gin.Context) { h.showHome(c, http.StatusOK, "") }
+
+func (h ginRoutes) showHome(c *gin.Context, status int, formError string) {
+	p, err := h.app.Home(c.Request.Context(), authgin.SessionFrom(c), formError)
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.HTML(status, demo.HomePage, p)
+}
+
+// then goes to the next page, or answers for what went wrong.
+func (h ginRoutes) then(c *gin.Context, err error, path string) {
+	switch {
+	case err == nil:
+		c.Redirect(http.StatusSeeOther, path)
+	case errors.Is(err, demo.ErrCredentials):
+		h.showHome(c, http.StatusForbidden, demo.WrongCredentials)
+	case errors.Is(err, demo.ErrProduct):
+		c.String(http.StatusBadRequest, err.Error())
+	default:
+		authgin.Fail(c, err)
+	}
+}
+
+func (h ginRoutes) login(c *gin.Context) {
+	err := h.app.Login(c.Request.Context(), authgin.SessionFrom(c), c.PostForm("user"), c.PostForm("password"))
+	h.then(c, err, "/")
+}
+
+func (h ginRoutes) logout(c *gin.Context) {
+	h.then(c, authgin.SessionFrom(c).Logout(c.Request.Context()), "/")
+}
+
+func (h ginRoutes) stepUp(c *gin.Context) {
+	err := h.app.StepUp(c.Request.Context(), authgin.SessionFrom(c), c.PostForm("password"))
+	h.then(c, err, demo.After(c.PostForm("to")))
+}
+
+func (h ginRoutes) addToCart(c *gin.Context) {
+	h.then(c, h.app.AddToCart(authgin.SessionFrom(c), c.PostForm("product")), "/#h-data")
+}
+
+func (h ginRoutes) emptyCart(c *gin.Context) {
+	h.then(c, h.app.EmptyCart(authgin.SessionFrom(c)), "/#h-data")
+}
+
+func (h ginRoutes) attack(c *gin.Context) {
+	h.then(c, h.app.Attack(c.Request.Context(), authgin.SessionFrom(c)), "/#h-fixation")
+}
+
+func (h ginRoutes) click(c *gin.Context) {
+	if err := h.app.Click(authgin.SessionFrom(c)); err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+func (h ginRoutes) clicks(c *gin.Context) {
+	n, err := h.app.Clicks(authgin.SessionFrom(c))
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"clicks": n})
+}
+
+func (h ginRoutes) slow(c *gin.Context) {
+	if err := h.app.Slow(c.Request.Context(), authgin.SessionFrom(c)); err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+func (h ginRoutes) wait(c *gin.Context) { h.app.Wait(c.Request.Context()) }
+
+func (h ginRoutes) me(c *gin.Context) {
+	me, err := h.app.Me(authgin.SessionFrom(c))
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, me)
+}
+
+func (h ginRoutes) page(name, title string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		p, err := h.app.Plain(authgin.SessionFrom(c), title)
+		if err != nil {
+			authgin.Fail(c, err)
+			return
+		}
+		c.HTML(http.StatusOK, name, p)
+	}
+}
+
+func (h ginRoutes) events(c *gin.Context) {
+	c.Header("Content-Type", "text/event-stream")
+	flush := http.NewResponseController(c.Writer).Flush
+	h.app.Log.Stream(c.Request.Context(), c.GetHeader("Last-Event-ID"), c.Writer, flush)
+}

@@ -1,0 +1,110 @@
+// Sessions in an Echo application: go run ./echo
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"log"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/session"
+	authecho "github.com/sallyport-go/sallyport/echo"
+)
+
+var (
+	language = session.NewKey[string]("language") // any type that JSON can carry
+	visits   = session.NewCounter("visits")
+	notices  = session.NewFlash[string]("notices")
+)
+
+func main() {
+	sessions, err := session.New(memstore.Default(), session.Config{
+		// InsecureHTTP is for development: it lets the cookie travel without TLS, and
+		// serves loopback only. In production leave Cookie out; behind a proxy that
+		// ends TLS, name the proxy in authecho.Config.TrustProxy.
+		Cookie: cookie.Config{Name: "echo", InsecureHTTP: true},
+		Audit:  audit.NewSlogSink(nil),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	e := echo.New()
+	e.Server.ReadHeaderTimeout = 5 * time.Second
+	e.Use(middleware.Recover(), authecho.Session(sessions))
+	e.GET("/", home)
+	e.POST("/login", login)
+	e.POST("/logout", logout)
+	e.GET("/me", me, authecho.RequireLogin())
+	e.POST("/language", change, authecho.RequireFresh(5*time.Minute))
+	log.Fatal(e.Start(cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8082")))
+}
+
+// Errors of session calls are returned as they are: the middleware turns them into
+// 503, 401 or 500.
+
+func home(c echo.Context) error {
+	s := authecho.SessionFrom(c)
+	errAdd := visits.Add(s, 1)
+	n, errGet := visits.Get(s)
+	shown, errTake := notices.Take(s) // each is shown once
+	if err := errors.Join(errAdd, errGet, errTake); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, echo.Map{"visits": n, "notices": shown})
+}
+
+func login(c echo.Context) error {
+	user, password := c.Request().PostFormValue("user"), c.Request().PostFormValue("password")
+	if !correct(user, password) {
+		return echo.NewHTTPError(http.StatusForbidden, "wrong user or password")
+	}
+	s := authecho.SessionFrom(c)
+	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Method: "password"}
+	if err := s.Login(c.Request().Context(), alice); err != nil { // always under a new id
+		return err
+	}
+	if err := notices.Add(s, "Welcome, "+user); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/")
+}
+
+func logout(c echo.Context) error {
+	if err := authecho.SessionFrom(c).Logout(c.Request().Context()); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func me(c echo.Context) error {
+	user, errUser := authecho.PrincipalFrom(c)
+	chosen, _, errGet := language.Get(authecho.SessionFrom(c))
+	if err := errors.Join(errUser, errGet); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, echo.Map{"user": user.Subject, "roles": user.Roles, "language": chosen})
+}
+
+func change(c echo.Context) error {
+	if err := language.Set(authecho.SessionFrom(c), c.Request().PostFormValue("language")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// correct stands in for your user table, which holds no passwords but their hashes
+// (argon2id, bcrypt). Like here, what it takes must not tell which part was wrong.
+func correct(user, password string) bool {
+	got, want := sha256.Sum256([]byte(user+"\x00"+password)), sha256.Sum256([]byte("alice\x00wonderland"))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}

@@ -1,0 +1,114 @@
+// Sessions in a Fiber application: go run ./fiber
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"log"
+	"os"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+
+	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/session"
+	authfiber "github.com/sallyport-go/sallyport/fiber"
+)
+
+var (
+	language = session.NewKey[string]("language") // any type that JSON can carry
+	visits   = session.NewCounter("visits")
+	notices  = session.NewFlash[string]("notices")
+)
+
+func main() {
+	sessions, err := session.New(memstore.Default(), session.Config{
+		// InsecureHTTP is for development: it lets the cookie travel without TLS, and
+		// serves loopback only. In production leave Cookie out; behind a proxy that
+		// ends TLS, name the proxy in authfiber.Config.TrustProxy.
+		Cookie: cookie.Config{Name: "fiber", InsecureHTTP: true},
+		Audit:  audit.NewSlogSink(nil),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	app := fiber.New(fiber.Config{ReadTimeout: 5 * time.Second})
+	app.Use(recover.New(), authfiber.Session(sessions))
+	app.Get("/", home)
+	app.Post("/login", login)
+	app.Post("/logout", logout)
+	app.Get("/me", authfiber.RequireLogin(), me)
+	app.Post("/language", authfiber.RequireFresh(5*time.Minute), change)
+	log.Fatal(app.Listen(cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8083")))
+}
+
+// Errors of session calls are returned as they are: the middleware turns them into
+// 503, 401 or 500.
+
+func home(c *fiber.Ctx) error {
+	s := authfiber.SessionFrom(c)
+	errAdd := visits.Add(s, 1)
+	n, errGet := visits.Get(s)
+	shown, errTake := notices.Take(s) // each is shown once
+	if err := errors.Join(errAdd, errGet, errTake); err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"visits": n, "notices": shown})
+}
+
+func login(c *fiber.Ctx) error {
+	user, password := form(c, "user"), form(c, "password")
+	if !correct(user, password) {
+		return fiber.NewError(fiber.StatusForbidden, "wrong user or password")
+	}
+	s := authfiber.SessionFrom(c)
+	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Method: "password"}
+	if err := s.Login(c.UserContext(), alice); err != nil { // always under a new id
+		return err
+	}
+	if err := notices.Add(s, "Welcome, "+user); err != nil {
+		return err
+	}
+	return c.Redirect("/", fiber.StatusSeeOther)
+}
+
+func logout(c *fiber.Ctx) error {
+	if err := authfiber.SessionFrom(c).Logout(c.UserContext()); err != nil {
+		return err
+	}
+	c.Status(fiber.StatusNoContent)
+	return nil
+}
+
+func me(c *fiber.Ctx) error {
+	user, errUser := authfiber.PrincipalFrom(c)
+	chosen, _, errGet := language.Get(authfiber.SessionFrom(c))
+	if err := errors.Join(errUser, errGet); err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"user": user.Subject, "roles": user.Roles, "language": chosen})
+}
+
+func change(c *fiber.Ctx) error {
+	if err := language.Set(authfiber.SessionFrom(c), form(c, "language")); err != nil {
+		return err
+	}
+	c.Status(fiber.StatusNoContent)
+	return nil
+}
+
+// form copies, because what c.FormValue returns is overwritten by the next request
+// and a session outlives this one. (It would also accept a password in the URL.)
+func form(c *fiber.Ctx, name string) string { return string(c.Context().PostArgs().Peek(name)) }
+
+// correct stands in for your user table, which holds no passwords but their hashes
+// (argon2id, bcrypt). Like here, what it takes must not tell which part was wrong.
+func correct(user, password string) bool {
+	got, want := sha256.Sum256([]byte(user+"\x00"+password)), sha256.Sum256([]byte("alice\x00wonderland"))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}

@@ -1,0 +1,115 @@
+// Sessions in a Gin application: go run ./gin
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"log"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/session"
+	authgin "github.com/sallyport-go/sallyport/gin"
+)
+
+var (
+	language = session.NewKey[string]("language") // any type that JSON can carry
+	visits   = session.NewCounter("visits")
+	notices  = session.NewFlash[string]("notices")
+)
+
+func main() {
+	sessions, err := session.New(memstore.Default(), session.Config{
+		// InsecureHTTP is for development: it lets the cookie travel without TLS, and
+		// serves loopback only. In production leave Cookie out; behind a proxy that
+		// ends TLS, name the proxy in authgin.Config.TrustProxy.
+		Cookie: cookie.Config{Name: "gin", InsecureHTTP: true},
+		Audit:  audit.NewSlogSink(nil),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	router := gin.Default()
+	router.Use(authgin.Session(sessions))
+	router.GET("/", home)
+	router.POST("/login", login)
+	router.POST("/logout", logout)
+	router.GET("/me", authgin.RequireLogin(), me)
+	router.POST("/language", authgin.RequireFresh(5*time.Minute), change)
+
+	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8081")
+	server := &http.Server{Addr: addr, Handler: router, ReadHeaderTimeout: 5 * time.Second}
+	log.Fatal(server.ListenAndServe())
+}
+
+func home(c *gin.Context) {
+	s := authgin.SessionFrom(c)
+	errAdd := visits.Add(s, 1)
+	n, errGet := visits.Get(s)
+	shown, errTake := notices.Take(s) // each is shown once
+	if err := errors.Join(errAdd, errGet, errTake); err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"visits": n, "notices": shown})
+}
+
+func login(c *gin.Context) {
+	user, password := c.PostForm("user"), c.PostForm("password")
+	if !correct(user, password) {
+		c.JSON(http.StatusForbidden, gin.H{"error": "wrong user or password"})
+		return
+	}
+	s := authgin.SessionFrom(c)
+	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Method: "password"}
+	if err := s.Login(c.Request.Context(), alice); err != nil { // always under a new id
+		authgin.Fail(c, err)
+		return
+	}
+	if err := notices.Add(s, "Welcome, "+user); err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/")
+}
+
+func logout(c *gin.Context) {
+	if err := authgin.SessionFrom(c).Logout(c.Request.Context()); err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+func me(c *gin.Context) {
+	user, errUser := authgin.PrincipalFrom(c)
+	chosen, _, errGet := language.Get(authgin.SessionFrom(c))
+	if err := errors.Join(errUser, errGet); err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"user": user.Subject, "roles": user.Roles, "language": chosen})
+}
+
+func change(c *gin.Context) {
+	if err := language.Set(authgin.SessionFrom(c), c.PostForm("language")); err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+// correct stands in for your user table, which holds no passwords but their hashes
+// (argon2id, bcrypt). Like here, what it takes must not tell which part was wrong.
+func correct(user, password string) bool {
+	got, want := sha256.Sum256([]byte(user+"\x00"+password)), sha256.Sum256([]byte("alice\x00wonderland"))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}

@@ -1,0 +1,101 @@
+// Package demo is what the three demo applications share, which is everything but
+// their routes: what they do with a session, their pages, their users, and the
+// audit events that they show.
+package demo
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/session"
+)
+
+// FreshFor is how recent a proof of identity the vault asks for.
+const FreshFor = time.Minute
+
+// MaxBody bounds what the demo's forms may send.
+const MaxBody = 16 << 10
+
+// Site is one of the applications: a name, and where it listens.
+type Site struct{ Name, URL string }
+
+// App is one application.
+type App struct {
+	Site
+	Sites    []Site // all of them, for the page's navigation
+	Sessions *session.Manager
+	Log      *Log
+	slow     func(context.Context)
+	client   *http.Client
+	done     chan struct{}
+	close    func()
+}
+
+// Options are what a test replaces.
+type Options struct {
+	// Slow is what a slow request waits for. Default: two seconds.
+	Slow func(context.Context)
+	// Now is the sessions' clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// New makes the application that will be served at site.URL, with a store of its
+// own.
+func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
+	done := make(chan struct{})
+	a := &App{
+		Site: site, Sites: sites, Log: newLog(done), slow: o.Slow, done: done,
+		close: sync.OnceFunc(func() { close(done) }),
+		client: &http.Client{
+			Timeout:       5 * time.Second,
+			Transport:     &http.Transport{DisableKeepAlives: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	if a.slow == nil {
+		a.slow = a.twoSeconds
+	}
+	var err error
+	a.Sessions, err = session.New(memstore.Default(), session.Config{
+		App: cookieName,
+		// Cookies ignore ports: with one name the three would overwrite each
+		// other's. InsecureHTTP is for a demo on loopback; a service leaves this
+		// line out and gets __Host-session with Secure.
+		Cookie: cookie.Config{Name: cookieName, InsecureHTTP: true},
+		// Short, so that the ends which the page shows are worth looking at.
+		IdleTimeout:     10 * time.Minute,
+		AbsoluteTimeout: time.Hour,
+		Audit:           a.Log,
+		Now:             o.Now,
+	})
+	return a, err
+}
+
+// Close ends what would otherwise keep a server from shutting down: open streams
+// and slow requests.
+func (a *App) Close() { a.close() }
+
+func (a *App) twoSeconds(ctx context.Context) {
+	t := time.NewTimer(2 * time.Second)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-a.done:
+	case <-ctx.Done():
+	}
+}
+
+// Headers are on every answer. The cookie is out of reach for scripts anyhow; the
+// policy keeps foreign ones from running at all. The pages are never stored, not
+// even in the browser's own cache: each depends on who is asking.
+var Headers = map[string]string{
+	"Cache-Control": "no-store",
+	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+	"Referrer-Policy":        "same-origin",
+	"X-Content-Type-Options": "nosniff",
+}
