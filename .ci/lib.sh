@@ -34,6 +34,19 @@ need_cc() {
 	export CGO_ENABLED=1
 }
 
+# need_redis fails unless there is a redis-server, which the tests start on a port
+# of their own. As root on Debian it is installed; the package's own service is
+# kept from starting.
+need_redis() {
+	command -v redis-server >/dev/null && return
+	if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+		echo "installing redis-server" >&2
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq redis-server; } >&2 &&
+			command -v redis-server >/dev/null && return
+	fi
+	die "redis-server 7 or newer is needed and was not found (Debian: apt-get install redis-server)"
+}
+
 # modules lists the folders of the modules in go.work.
 modules() {
 	local list m
