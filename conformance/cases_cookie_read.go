@@ -93,11 +93,28 @@ func nameByName() Case {
 			for _, value := range []string{
 				"", " " + v, v + " ;", v + "\t; a=b", "\"" + v + "\"", "'" + v + "'", v + "=", "=" + v, v + ",a=b", v + "%20", v + "%3B",
 				strings.Replace(v, v[:1], "%"+hex2(v[0]), 1),
+				// As long as a value, and none.
+				"+" + v[1:], "=" + v[1:], " " + v[1:], "\"" + v[1:47] + "\"", "\x80" + v[1:], v[:47] + ",",
 			} {
 				s.nothingRead("Cookie: __Host-session=" + value)
 			}
 			for _, header := range []string{"X-Cookie", "Cookie2", "Set-Cookie", "X_Cookie", "Cookie_"} {
 				s.nothingRead(header + ": __Host-session=" + v)
+			}
+			// No field name, or one that a server has to refuse (RFC 9112
+			// section 5.1) and some pass on.
+			for _, lines := range [][]string{
+				{"Cookie : __Host-session=" + v}, {"Cookie\t: __Host-session=" + v}, {"X-A: b", " Cookie: __Host-session=" + v},
+				{"X Cookie: __Host-session=" + v}, {"Cookie __Host-session=" + v}, {"Cookie\x00: __Host-session=" + v},
+			} {
+				a := s.Do("GET", "/me", lines...)
+				if a.Status == 400 {
+					Equal(t, "Set-Cookie lines", len(a.Cookies()), 0)
+				} else {
+					s.Check(a, Anonymous())
+				}
+				t.Calls()
+				t.Events()
 			}
 			for _, header := range []string{
 				"__Host-session=" + v,

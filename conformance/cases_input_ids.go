@@ -292,9 +292,12 @@ var otherArtefact = Case{
 		s := t.Serve(standard().with("GET", "/handle", func(r Request) error {
 			p, err := r.Principal()
 			return answer(r, err, p.Session)
+		}).with("POST", "/flash", func(r Request) error {
+			return answer(r, flash.Add(r.Session(), "x"), "shown next")
 		}))
 		alice := s.loggedIn("alice")
 		s.Check(alice.Post("/note?v=x"), Want{Status: 200, Body: "noted", Asked: true})
+		s.Check(alice.Post("/flash"), Want{Status: 200, Body: "shown next", Asked: true})
 		handle := alice.Get("/handle").Body
 		if len(handle) < 16 {
 			t.Failf("no device handle: %q", handle)
@@ -312,6 +315,10 @@ var otherArtefact = Case{
 		for _, v := range t.Store.Written() {
 			encoded := base64.RawURLEncoding.EncodeToString([]byte(v))
 			artefacts = append(artefacts, encoded, encoded[:48], encoded[len(encoded)-48:])
+			if _, id, ok := strings.Cut(v, "flash\x00"); ok {
+				id = base64.RawURLEncoding.EncodeToString([]byte(id[:16]))
+				artefacts = append(artefacts, id, (id + id + id)[:48])
+			}
 		}
 		t.settle()
 		keys := t.Store.Keys()

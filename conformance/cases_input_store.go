@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -165,13 +166,15 @@ var publicRoutes = Case{
 			}
 			return r.String(200, "public too")
 		}).with("GET", "/tells", func(r Request) error {
-			switch _, err := core.PrincipalFrom(r.Context()); err {
-			case nil:
+			switch _, err := core.PrincipalFrom(r.Context()); {
+			case err == nil:
 				return r.String(200, "somebody")
-			case core.ErrAnonymous:
+			case errors.Is(err, core.ErrAnonymous):
 				return r.String(200, "nobody")
-			default:
+			case errors.Is(err, core.ErrUnknown):
 				return r.String(200, "cannot tell")
+			default:
+				return r.Fail(err)
 			}
 		}))
 		alice := s.loggedIn("alice")

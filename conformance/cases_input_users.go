@@ -1,7 +1,9 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -48,18 +50,17 @@ type keepsake struct {
 }
 
 func (c *crowd) complain(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); c.wrong.CompareAndSwap(nil, &text) {
-		return
-	}
+	text := fmt.Sprintf(format, args...)
+	c.wrong.CompareAndSwap(nil, &text) // the first counts
 }
 
 // keep is the handler. Its goroutines outlive it: some race the answer, some
 // wait until every request is over.
 func (c *crowd) keep(r Request) error {
-	user, wait := r.Query("user"), r.Query("wait") != ""
+	user, wait := strings.Clone(r.Query("user")), r.Query("wait") != ""
 	ctx, session := r.Context(), r.Session()
 	p, err := r.Principal()
-	if user == "" && err == core.ErrAnonymous {
+	if user == "" && errors.Is(err, core.ErrAnonymous) {
 		return r.String(200, "anonymous")
 	}
 	if err != nil {

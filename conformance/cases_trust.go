@@ -302,10 +302,11 @@ func identityHeaders() Case {
 func trailers() Case {
 	return Case{
 		ID: "P4", Slug: "trust/trailers-are-no-headers",
-		Rule:   "What stands in a request's trailer section is neither a cookie nor anything else that decides.",
+		Rule:   "What stands in a request's trailer section is neither a cookie nor an address nor anything else that decides.",
 		Clause: "RFC 9110 section 6.5.1",
 		Run: func(t *T) {
 			app := standard()
+			app.TrustProxy = []string{"127.0.0.1"}
 			for _, path := range []string{"/read/whoami", "/read/admin"} {
 				var guards []Guard
 				if path == "/read/admin" {
@@ -348,7 +349,8 @@ func trailers() Case {
 				{"X-Check", "X-Check: 1\r\nCookie: " + alice + "\r\n"},
 				{"X-User, X-Roles", "X-User: alice\r\nX-Roles: admin\r\n"},
 				{"Authorization", "Authorization: Bearer " + c.alice.Value + "\r\n"},
-				{"X-Forwarded-For, X-Original-URL", "X-Forwarded-For: 127.0.0.1\r\nX-Original-URL: /public\r\n"},
+				{"X-Forwarded-For, X-Original-URL", "X-Forwarded-For: 203.0.113.7\r\nX-Original-URL: /public\r\n"},
+				{"", "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n"},
 			} {
 				if a := send("/read/whoami", "", tr.names, tr.lines); !refused(a) {
 					s.Check(a, Want{Status: 200, Body: "anonymous", Asked: true})
@@ -360,7 +362,8 @@ func trailers() Case {
 				if a := send("/read/admin", "__Host-session="+c.bob.Value, tr.names, tr.lines); !refused(a) {
 					s.Check(a, Want{Status: 403, Code: "FORBIDDEN", Asked: true})
 					t.Calls(OpLoad)
-					t.Events("authz_fail:role")
+					e := t.Events("authz_fail:role")
+					Equal(t, "address in the event", e[0].ClientIP, netip.MustParseAddr(socketPeer))
 				}
 				t.Events()
 			}

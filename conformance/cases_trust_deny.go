@@ -27,11 +27,16 @@ func (t *T) guarded(change func(*App)) (*Server, *counted, []string) {
 		c.App = c.with("GET", path, c.count(whoami), guards...)
 		paths = append(paths, path)
 	}
+	// A guard in front of another hides whether it does anything itself.
+	c.App = c.with("GET", "/login-only", c.count(anyone), login).with("GET", "/fresh-only", c.count(anyone), fresh)
 	if change != nil {
 		change(&c.App)
 	}
 	return t.Serve(c.App), c, paths
 }
+
+// anyone answers without asking who it is: nothing but a guard protects it.
+func anyone(r Request) error { return r.String(200, "anyone") }
 
 func guardOrder() Case {
 	return Case{
@@ -70,8 +75,22 @@ func guardOrder() Case {
 					t.Calls(OpLoad)
 					t.Events("store_failure:error")
 				}
+				for _, path := range []string{"/login-only", "/fresh-only"} {
+					s.Check(who.nobody.Get(path), Anonymous())
+					ran(0)
+					t.Calls()
+					t.Store.Fail(Always(FaultError, OpLoad))
+					s.Check(who.bob.Get(path), Want{Status: 503, Code: "STORE_UNAVAILABLE", Asked: true})
+					t.Store.Fail(nil)
+					ran(0)
+					t.Events("store_failure:error")
+					s.Check(who.bob.Get(path), Want{Status: 200, Body: "anyone", Asked: true})
+					ran(1)
+					t.Calls(OpLoad, OpLoad)
+					t.Events()
+				}
 				t.Clock.Advance(freshFor + time.Second)
-				for _, path := range paths {
+				for _, path := range append(paths, "/fresh-only") {
 					if !strings.Contains(path, "fresh") && path != "/all-twice" {
 						continue
 					}
@@ -283,7 +302,7 @@ func missingMiddleware() Case {
 					t.Calls()
 					t.Events()
 				}
-				for _, path := range append([]string{"/me", "/admin", "/fresh", "/whoami", "/note", "/hits"}, paths...) {
+				for _, path := range append([]string{"/me", "/admin", "/fresh", "/whoami", "/note", "/hits", "/login-only", "/fresh-only"}, paths...) {
 					failed("GET", path)
 				}
 				for _, target := range []string{"/login?user=mallory&role=admin", "/logout", "/renew", "/note?v=x", "/hit"} {
@@ -306,7 +325,7 @@ func lateMiddleware() Case {
 			s, c, paths := t.guarded(func(app *App) { app.Late = true })
 			who := s.clients()
 			for _, b := range []*Browser{who.nobody, who.bob, who.alice} {
-				for _, path := range append([]string{"/me", "/admin", "/fresh"}, paths...) {
+				for _, path := range append([]string{"/me", "/admin", "/fresh", "/login-only", "/fresh-only"}, paths...) {
 					s.Check(b.Get(path), Want{Status: 500, Code: "AUTH_MIDDLEWARE_FAILURE"})
 					Equal(t, "runs of the handler", c.runs, 0)
 					t.Calls()

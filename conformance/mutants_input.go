@@ -306,6 +306,8 @@ func dataMutants() []Mutant {
 			Config: func(c *session.Config) { c.MaxDataBytes = 1 << 20 }},
 		{Name: "the size is checked for each request by itself", Slug: "input/oversize-together",
 			Config: func(c *session.Config) { c.MaxDataBytes *= 2 }},
+		{Name: "a session over its size is not bounded", Slug: "input/oversize-login",
+			Config: func(c *session.Config) { c.MaxDataBytes *= 2 }},
 		{Name: "the store is not clean for all bytes", Slug: "input/hostile-data",
 			Store: func(s session.Store) session.Store { return textStore{s} }},
 	}

@@ -6,5 +6,5 @@ require github.com/stretchr/testify v1.12.1
 
 require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	pgregory.net/rapid v1.3.0 // indirect
+	pgregory.net/rapid v1.3.0
 )

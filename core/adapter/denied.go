@@ -99,6 +99,18 @@ func Refusal(m *session.Manager, err error) *Denied {
 	}
 }
 
+// unstored is the refusal for an answer whose session could not be committed. What
+// the store would not take is a failed write like any other, also if it was the
+// data's fault: the answer claims what is not true.
+func unstored(m *session.Manager, err error) *Denied {
+	for _, data := range [...]error{session.ErrTooLarge, session.ErrNotNumber, session.ErrOverflow, session.ErrConflict} {
+		if errors.Is(err, data) {
+			return deny(core.StoreUnavailable, err)
+		}
+	}
+	return Failure(m, err)
+}
+
 // Failure is Refusal for an error that must become one: what is not known to be
 // anything else is our own fault or the configuration's.
 func Failure(m *session.Manager, err error) *Denied {

@@ -96,7 +96,7 @@ func CommitSession(x Exchange, st *State) *Denied {
 	if !st.encoded {
 		x.SetHeader("Content-Encoding", "")
 	}
-	return Failure(st.Session.Manager(), out.Err)
+	return unstored(st.Session.Manager(), out.Err)
 }
 
 // forgetBody removes the headers that would be lies about another body. Vary and

@@ -212,7 +212,7 @@ func (p ops) merge(b bag, limit int) (bag, error) {
 	if err != nil {
 		return b, err
 	}
-	if size > limit {
+	if size > max(limit, len(b)) { // what a login made larger may still shrink
 		return b, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, size, limit)
 	}
 	var out strings.Builder

@@ -76,8 +76,11 @@ func (s *Session) save(ctx context.Context) error {
 		return nil
 	}
 	wasDue := touch
-	done, err := s.change(ctx, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
+	done, err := s.change(ctx, forwards, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
 		touch = wasDue && s.dueForTouch(&next)
+		if !touch && !writes && !s.unlink {
+			return s.entry[0], Entry{}, nil // another request has just noted the use
+		}
 		if touch {
 			next.touched = micros(s.m.now())
 		}
@@ -92,19 +95,13 @@ func (s *Session) save(ctx context.Context) error {
 	case !done && !writes:
 		return nil
 	case !done:
-		s.drop()
+		s.forget()
 		return core.ErrAnonymous
 	}
 	if touch && s.cookie == cookieKeep {
 		s.cookie = cookieSet
 	}
 	return nil
-}
-
-// drop gives up what was pending for a record that is gone.
-func (s *Session) drop() {
-	s.event(audit.SessionWriteDropped, "", &s.rec, nil)
-	s.forget()
 }
 
 // swap stores next under the session's key.
@@ -121,12 +118,20 @@ func (s *Session) swap(ctx context.Context, next record) (Entry, Entry, error) {
 // came first. Each lost round means that somebody else's write was stored.
 const maxAttempts = 1000
 
+// reach says where a change may go if the presented id is replaced meanwhile.
+type reach bool
+
+const (
+	forwards reach = true  // data goes to the successor of a renewed id
+	stays    reach = false // a transition is the presented id's, or nobody's
+)
+
 // change merges what is pending into the session's record, lets attempt store
 // the result, and starts over from the present record for as long as another
 // request was faster. Nothing is stored unless the record is alive and check, if
 // there is one, agrees with it. done is false if the record is gone; what was
-// pending is not pending any more in any case.
-func (s *Session) change(ctx context.Context, check func() error, attempt func(context.Context, record) (stored, current Entry, err error)) (done bool, err error) {
+// pending is then dropped, with an event. It is not pending any more in any case.
+func (s *Session) change(ctx context.Context, far reach, check func() error, attempt func(context.Context, record) (stored, current Entry, err error)) (done bool, err error) {
 	ctx, cancel := s.m.storeContext(ctx, true)
 	defer cancel()
 	pending := s.pending
@@ -150,20 +155,31 @@ func (s *Session) change(ctx context.Context, check func() error, attempt func(c
 			s.entry[0], s.unlink = stored, false
 			return true, nil
 		case errors.Is(err, ErrGone):
+			s.dropped(pending)
 			return false, nil
 		case !errors.Is(err, ErrConflict):
 			return false, s.fail(err)
 		}
-		if done, err := s.adopt(ctx, current, len(pending) > 0); done || err != nil {
+		if gone, err := s.adopt(ctx, current, far, len(pending) > 0); gone || err != nil {
+			if gone {
+				s.dropped(pending)
+			}
 			return false, err
 		}
 	}
 	return false, s.fail(fmt.Errorf("session: still contended after %d attempts", maxAttempts))
 }
 
+// dropped notes that p is given up because its record is gone.
+func (s *Session) dropped(p ops) {
+	if len(p) > 0 {
+		s.event(audit.SessionWriteDropped, "", &s.rec, nil)
+	}
+}
+
 // adopt takes over the record that another request stored meanwhile. gone is
 // true if there is none to go on with.
-func (s *Session) adopt(ctx context.Context, current Entry, writes bool) (gone bool, err error) {
+func (s *Session) adopt(ctx context.Context, current Entry, far reach, writes bool) (gone bool, err error) {
 	var r record
 	if err := r.decode(current.Value, s.m.appTag, s.key[0]); err != nil {
 		return false, s.fail(err)
@@ -175,6 +191,9 @@ func (s *Session) adopt(ctx context.Context, current Entry, writes bool) (gone b
 		}
 		s.entry[0], s.rec = current, r
 		return false, nil
+	case far == stays:
+		s.poisoned = s.poisoned || writes
+		return false, ErrSuperseded
 	case r.kind == kindRenewed && writes:
 		// This id was renewed while the request ran: its data goes to the
 		// successor, which is the same session.
@@ -225,6 +244,9 @@ func (s *Session) Finish() Outcome { return s.finish(false) }
 func (s *Session) Abandon() Outcome { return s.finish(true) }
 
 func (s *Session) finish(discard bool) (out Outcome) {
+	if s == nil {
+		return Outcome{}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.finished {
@@ -248,6 +270,9 @@ func (s *Session) finish(discard bool) (out Outcome) {
 
 // Finished reports whether Finish or Abandon was called.
 func (s *Session) Finished() bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.finished
@@ -275,7 +300,13 @@ func (s *Session) setCookies() ([]string, error) {
 	return append(lines, line), nil
 }
 
-// maxAge is how long the server will know the session, and never more.
+// maxAge is how long the server will know the session, and never more. It counts
+// from the record's last use if that was just now: the moments that a request takes
+// must not turn 24 hours into 86399 seconds.
 func (s *Session) maxAge() time.Duration {
-	return fromMicros(s.rec.deadline(s.m.idleFor(&s.rec))).Sub(s.m.now())
+	from := s.m.now()
+	if used := fromMicros(s.rec.touched); used.Before(from) && from.Sub(used) < time.Second {
+		from = used
+	}
+	return fromMicros(s.rec.deadline(s.m.idleFor(&s.rec))).Sub(from)
 }

@@ -51,7 +51,7 @@ func (k Key[T]) Get(s *Session) (value T, ok bool, err error) {
 	if !ok || err != nil {
 		return value, false, err
 	}
-	if err := decodeValue(raw, &value); err != nil {
+	if value, err = decodeValue[T](raw); err != nil {
 		return value, false, fmt.Errorf("session: value %q: %w", k.name, err)
 	}
 	return value, true, nil
@@ -88,8 +88,11 @@ func (k Key[T]) CompareAndSet(s *Session, old, next T) error {
 	// Compared is what T makes of the stored value, so that a value written by
 	// an earlier release of T can still be exchanged.
 	same := func(stored string, ok bool) bool {
-		var v T
-		if !ok || decodeValue(stored, &v) != nil {
+		if !ok {
+			return false
+		}
+		v, err := decodeValue[T](stored)
+		if err != nil {
 			return false
 		}
 		again, err := encodeValue(k.name, v)
@@ -176,8 +179,8 @@ func (f Flash[T]) Take(s *Session) ([]T, error) {
 	}
 	var values []T
 	for _, raw := range taken {
-		var v T
-		if err := decodeValue(raw, &v); err != nil {
+		v, err := decodeValue[T](raw)
+		if err != nil {
 			return nil, fmt.Errorf("session: value %q: %w", f.name, err)
 		}
 		values = append(values, v)
@@ -207,12 +210,18 @@ func encodeValue[T any](name string, v T) (string, error) {
 
 // decodeValue is json.Unmarshal with a short way for plain strings, which most
 // values are and which then need no copy.
-func decodeValue[T any](raw string, v *T) error {
-	if p, ok := any(v).(*string); ok && len(raw) >= 2 && raw[0] == '"' && plain(raw[1:len(raw)-1]) {
+func decodeValue[T any](raw string) (v T, err error) {
+	if p, ok := any(&v).(*string); ok && len(raw) >= 2 && raw[0] == '"' && plain(raw[1:len(raw)-1]) {
 		*p = raw[1 : len(raw)-1]
-		return nil
+		return v, nil
 	}
-	return json.Unmarshal([]byte(raw), v)
+	return unmarshal[T](raw)
+}
+
+// unmarshal is apart so that only its result escapes to the heap.
+func unmarshal[T any](raw string) (v T, err error) {
+	err = json.Unmarshal([]byte(raw), &v)
+	return v, err
 }
 
 // plain reports whether a JSON string's inside stands for itself. Its closing
@@ -280,7 +289,7 @@ func (s *Session) collect(o op) error {
 	if err != nil {
 		return err
 	}
-	if size > s.m.limit {
+	if size > max(s.m.limit, len(s.rec.data)) {
 		return fmt.Errorf("%w: %d bytes with %q, the limit is %d", ErrTooLarge, size, o.name, s.m.limit)
 	}
 	s.pending = next
@@ -359,7 +368,7 @@ func (s *Session) exchange(o op, nameErr error, same func(string, bool) bool) er
 	// that the value is put into.
 	before := s.rec.data
 	lost := false
-	done, err := s.change(s.ctx, func() error {
+	done, err := s.change(s.ctx, forwards, func() error {
 		if s.rec.data == before {
 			return nil
 		}
@@ -376,7 +385,7 @@ func (s *Session) exchange(o op, nameErr error, same func(string, bool) bool) er
 	case err != nil:
 		return err
 	case !done:
-		s.drop()
+		s.forget()
 		return core.ErrAnonymous
 	}
 	return nil

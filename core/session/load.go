@@ -199,6 +199,7 @@ func (s *Session) acceptSnapshot() error {
 	s.value, s.repair = "", repairNone // a snapshot never causes a Set-Cookie
 	if !alive || successor.kind != kindLive || !successor.linked || successor.link != s.key[0] {
 		s.entry[0], s.rec = Entry{}, record{}
+		s.event(audit.SessionUseAfterExpire, audit.CauseUnknownID, nil, nil)
 		return nil
 	}
 	s.state, s.authority = frozen, &snapshot

@@ -38,8 +38,8 @@ type Config struct {
 	AbsoluteTimeout time.Duration
 	// TouchInterval is how long the store's idea of "last used" may lag behind:
 	// a session that is only read is written at most this often. Default a
-	// twentieth of IdleTimeout, at least 60 s; it must be shorter than both idle
-	// timeouts. (An idle timeout of a minute or less has half of itself.)
+	// twentieth of IdleTimeout, at least 60 s, but never more than half of the
+	// shorter idle timeout, than which it must be shorter in any case.
 	TouchInterval time.Duration
 	// StoreTimeout bounds each store call that may block. Default 2 s.
 	StoreTimeout time.Duration

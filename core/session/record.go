@@ -43,7 +43,7 @@ type record struct {
 // The value begins with fixed fields, then length-prefixed ones, then the data:
 //
 //	version 1 | kind and flags 1 | app 4 | key check 8 | created touched ends authed 8 each |
-//	[link 36] | handle subject method (2+n each) | roles scopes (2+n each) | data
+//	[link 36] | handle subject method (2+n each) | roles scopes (2+n each) | data (4+n)
 //
 // app and key check bind a value to its place: a store that answers with another
 // record (a mixed-up reply, a restored backup of another application) is found
@@ -54,12 +54,13 @@ const (
 	linkLen       = 4 + 32
 	flagLinked    = 0x80
 	checkLen      = 8
+	dataLenLen    = 4
 )
 
 var errRecord = errors.New("session: the store returned a value that is no record of this key")
 
 func (r *record) encode(app [4]byte, key StoreKey) string {
-	n := fixedLen + 5*2 + len(r.handle) + len(r.subject) + len(r.method) + len(r.roles) + len(r.scopes) + len(r.data)
+	n := fixedLen + 5*2 + len(r.handle) + len(r.subject) + len(r.method) + len(r.roles) + len(r.scopes) + dataLenLen + len(r.data)
 	if r.linked {
 		n += linkLen
 	}
@@ -87,6 +88,9 @@ func (r *record) encode(app [4]byte, key StoreKey) string {
 		b.Write(num[:2])
 		b.WriteString(s)
 	}
+	// Without its length, data cut between two pairs would be data.
+	binary.BigEndian.PutUint32(num[:dataLenLen], uint32(len(r.data)))
+	b.Write(num[:dataLenLen])
 	b.WriteString(string(r.data))
 	return b.String()
 }
@@ -127,6 +131,10 @@ func (r *record) decode(v string, app [4]byte, key StoreKey) error {
 		}
 		*s, v = v[2:2+n], v[2+n:]
 	}
+	if len(v) < dataLenLen || int(v[0])<<24|int(v[1])<<16|int(v[2])<<8|int(v[3]) != len(v)-dataLenLen {
+		return errRecord
+	}
+	v = v[dataLenLen:]
 	if !validList(r.roles) || !validList(r.scopes) || !bag(v).valid() {
 		return errRecord
 	}

@@ -82,6 +82,7 @@ type Session struct {
 
 	value    string // the live credential; set once its record is known or made
 	minted   bool   // value was made by this request and no client has it
+	left     kind   // what this request's rename left under the old id
 	pending  ops
 	poisoned bool // an operation was refused and must not be lost in silence
 	touchDue bool

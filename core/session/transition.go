@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
@@ -87,6 +88,9 @@ func (s *Session) login(ctx context.Context, id Identity) error {
 	if id.AuthTime.IsZero() {
 		id.AuthTime = now
 	}
+	// The session outlives the request, whose buffers a framework may reuse: what
+	// Fiber hands out as a string is the next request's tomorrow.
+	id.Subject, id.Method = strings.Clone(id.Subject), strings.Clone(id.Method)
 	if s.state == live && s.rec.subject == id.Subject {
 		done, err := s.reauthenticate(ctx, id)
 		if done || err != nil {
@@ -111,13 +115,14 @@ func (s *Session) login(ctx context.Context, id Identity) error {
 		cause := audit.CauseLogin
 		if s.rec.subject != "" {
 			cause = audit.CauseUserSwitch
-			s.pending = nil // they were the other user's
 		}
 		if _, err := s.take(ctx, cause); err != nil {
 			return err
 		}
 		if s.rec.subject == "" {
 			fresh.data = s.rec.data
+		} else {
+			s.pending = nil // they were the other user's
 		}
 	}
 	// What travels was within the limit twice over; a login does not fail for it.
@@ -180,7 +185,8 @@ func (s *Session) take(ctx context.Context, cause audit.Cause) (ended bool, err 
 		// A renewal came in between and left its snapshot here. The session
 		// goes on under the id that the renewal made, which this request does
 		// not have.
-		s.rec.data = ""
+		s.poisoned = s.poisoned || len(s.pending) > 0
+		s.pending, s.rec.data = nil, ""
 		return false, ErrSuperseded
 	}
 	s.rec = last
@@ -237,7 +243,7 @@ func (s *Session) rename(ctx context.Context, left kind, cause audit.Cause, chan
 		return false, err
 	}
 	to := s.m.keyOf(value)
-	done, err = s.change(ctx, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
+	done, err = s.change(ctx, stays, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
 		change(&next)
 		now := s.m.now()
 		next.touched = micros(now)
@@ -265,18 +271,21 @@ func (s *Session) rename(ctx context.Context, left kind, cause audit.Cause, chan
 	}
 	s.key[0], s.value = to, value
 	s.minted, s.cookie, s.touchDue, s.unlink = true, cookieSet, false, false
+	s.left = left
 	s.event(audit.SessionRenewed, cause, &s.rec, nil)
 	return true, nil
 }
 
 // amend changes a session whose id this request has just made.
 func (s *Session) amend(ctx context.Context, left kind, cause audit.Cause, change func(*record)) (done bool, err error) {
-	if left == kindLive && s.rec.linked {
+	// A snapshot of a renewal would go on writing into a session that was
+	// stepped up since, and after a change of roles there may be none at all.
+	if s.rec.linked && (left == kindLive || left == kindSteppedUp && s.left == kindRenewed) {
 		if err := s.dropSnapshot(); err != nil {
 			return false, s.fail(err)
 		}
 	}
-	done, err = s.change(ctx, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
+	done, err = s.change(ctx, stays, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
 		change(&next)
 		return s.swap(ctx, next)
 	})

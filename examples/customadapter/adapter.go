@@ -3,7 +3,6 @@ package customadapter
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -21,7 +20,7 @@ type Config struct {
 	ClientIP     func(*http.Request) netip.Addr                          // says who the client is, instead of TrustProxy
 }
 
-// request is the context, the session and the writer of one request.
+// request is the context, the session, the writer and the adapter.Denier of one request.
 type request struct {
 	adapter.HTTP
 	r   *http.Request
@@ -32,7 +31,7 @@ type request struct {
 func Session(manager *session.Manager, cfg Config) func(http.Handler) http.Handler {
 	proxies, err := adapter.NewProxies(cfg.TrustProxy)
 	if manager == nil {
-		err = errors.Join(err, &core.ConfigError{Field: "customadapter.Session.manager", Value: "nil", Reason: "make one with session.New"})
+		err = &core.ConfigError{Field: "customadapter.Session.manager", Value: "nil", Reason: "make one with session.New"}
 	}
 	if err != nil {
 		panic(err)
@@ -63,7 +62,6 @@ func Session(manager *session.Manager, cfg Config) func(http.Handler) http.Handl
 	}
 }
 
-// Deny implements adapter.Denier.
 func (q *request) Deny(d *adapter.Denied) { q.cfg.refuse(q, q.r, d) }
 
 func (cfg *Config) refuse(w http.ResponseWriter, r *http.Request, d *adapter.Denied) {
@@ -100,8 +98,10 @@ func (a *answer) Write(p []byte) (int, error) {
 
 // SessionFrom returns the request's session, nil if there is no middleware.
 func SessionFrom(r *http.Request) *session.Session { return session.FromContext(r.Context()) }
+
 // PrincipalFrom returns who is logged in, as core.PrincipalFrom does.
 func PrincipalFrom(r *http.Request) (core.Principal, error) { return core.PrincipalFrom(r.Context()) }
+
 // RequireLogin lets only logged-in users through.
 func RequireLogin() func(http.Handler) http.Handler { return guard(nil, adapter.RequireLogin) }
 

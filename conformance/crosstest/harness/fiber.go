@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -99,7 +98,7 @@ type fiberRequest struct{ c *fiber.Ctx }
 func (r *fiberRequest) Context() context.Context           { return r.c.UserContext() }
 func (r *fiberRequest) Session() *session.Session          { return authfiber.SessionFrom(r.c) }
 func (r *fiberRequest) Principal() (core.Principal, error) { return authfiber.PrincipalFrom(r.c) }
-func (r *fiberRequest) Query(name string) string           { return strings.Clone(r.c.Query(name)) }
+func (r *fiberRequest) Query(name string) string           { return r.c.Query(name) }
 func (r *fiberRequest) SetHeader(name, value string)       { r.c.Set(name, value) }
 func (r *fiberRequest) Status(code int) error              { r.c.Status(code); return nil }
 func (r *fiberRequest) String(code int, body string) error { return r.c.Status(code).SendString(body) }

@@ -1,11 +1,6 @@
 package main
 
-var mutants = []mutant{
-	{
-		name:    "login keeps the id (session fixation, CVE-2022-25896)",
-		file:    "core/session/transition.go",
-		old:     "if s.state == live && s.rec.subject == id.Subject {",
-		new:     "if s.state == live {",
-		adapter: "nethttp", slug: "session/login-changes-id",
-	},
-}
+import "slices"
+
+// mutants are all of them, in the order of the suite's families.
+var mutants = slices.Concat(sessionMutants, commitMutants)
