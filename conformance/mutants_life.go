@@ -63,6 +63,8 @@ func changeMutants() []Mutant {
 			Front: resend},
 		{Name: "the old id outlives its minute", Slug: "session/superseded-id-ends-within-60-seconds",
 			Store: bend(changesLeft(lengthens))},
+		{Name: "what the old id leaves outlives its session", Slug: "session/superseded-id-ends-with-its-session",
+			Store: bend(changesLeft(lengthens))},
 		{Name: "the old id survives that the new one is seen", Slug: "session/superseded-id-ends-when-new-is-presented",
 			Store: bend(keepsSnapshots)},
 		{Name: "the old id gets the authority of the step-up", Slug: "session/stepped-up-id-keeps-old-authority",

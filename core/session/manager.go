@@ -37,9 +37,9 @@ type Config struct {
 	// IdleTimeout if that is longer. It is never extended.
 	AbsoluteTimeout time.Duration
 	// TouchInterval is how long the store's idea of "last used" may lag behind:
-	// a session that is only read is written at most this often. Default a
-	// twentieth of IdleTimeout, at least 60 s, but never more than half of the
-	// shorter idle timeout, than which it must be shorter in any case.
+	// a session that is only read is written at most this often. It must be
+	// shorter than both idle timeouts. Default a twentieth of the idle timeout
+	// that applies to the session, at least 60 s but never more than half of it.
 	TouchInterval time.Duration
 	// StoreTimeout bounds each store call that may block. Default 2 s.
 	StoreTimeout time.Duration
@@ -89,7 +89,7 @@ type Manager struct {
 	idle    time.Duration
 	anon    time.Duration
 	ends    time.Duration
-	touch   time.Duration
+	touch   time.Duration // 0: by the idle timeout
 	timeout time.Duration
 	limit   int
 	tagKey  []byte
@@ -116,7 +116,6 @@ func New(store Store, cfg Config) (*Manager, error) {
 	setDefault(&cfg.AnonymousIdleTimeout, min(defaultAnonymousIdle, cfg.IdleTimeout))
 	setDefault(&cfg.AbsoluteTimeout, max(defaultAbsolute, cfg.IdleTimeout))
 	shortest := min(cfg.IdleTimeout, cfg.AnonymousIdleTimeout)
-	setDefault(&cfg.TouchInterval, min(max(cfg.IdleTimeout/20, minTouchInterval), shortest/2))
 	setDefault(&cfg.StoreTimeout, defaultStoreTimeout)
 	setDefault(&cfg.MaxDataBytes, defaultDataBytes)
 	for _, d := range []struct {
@@ -241,6 +240,15 @@ func (m *Manager) idleFor(r *record) time.Duration {
 		return m.anon
 	}
 	return m.idle
+}
+
+// touchFor returns the touch interval that applies to r.
+func (m *Manager) touchFor(r *record) time.Duration {
+	if m.touch != 0 {
+		return m.touch
+	}
+	idle := m.idleFor(r)
+	return min(max(idle/20, minTouchInterval), idle/2)
 }
 
 // entry makes the stored form of r for key.

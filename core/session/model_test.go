@@ -100,7 +100,6 @@ type request struct {
 	poisoned bool
 	minted   bool
 	cleared  bool // a log-out of its own succeeded
-	renewed  bool // what it minted left a snapshot that forwards
 }
 
 type schedule struct {

@@ -17,6 +17,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // mutant is one broken rule.
@@ -42,33 +44,49 @@ func run(only string) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "mutants")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	total, caught := 0, 0
+	var chosen []mutant
 	for _, m := range mutants {
-		if !strings.Contains(m.name, only) {
-			continue
+		if strings.Contains(m.name, only) {
+			chosen = append(chosen, m)
 		}
-		total++
-		if err := m.try(root, tmp); err != nil {
+	}
+	// Two at a time: one links while the other runs its case.
+	verdicts := make([]error, len(chosen))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 2 {
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
+			for i := next.Add(1) - 1; i < int64(len(chosen)); i = next.Add(1) - 1 {
+				verdicts[i] = chosen[i].try(root)
+			}
+		}()
+	}
+	workers.Wait()
+	caught := 0
+	for i, m := range chosen {
+		if err := verdicts[i]; err != nil {
 			fmt.Printf("mutant %-72s %v\n", m.name, err)
 			continue
 		}
 		caught++
 		fmt.Printf("mutant %-72s caught by %s on %s\n", m.name, m.slug, m.adapter)
 	}
-	fmt.Printf("core mutants: %d of %d caught\n", caught, total)
-	if caught != total || total == 0 {
-		return fmt.Errorf("%d not caught", total-caught)
+	fmt.Printf("core mutants: %d of %d caught\n", caught, len(chosen))
+	if caught != len(chosen) || len(chosen) == 0 {
+		return fmt.Errorf("%d not caught", len(chosen)-caught)
 	}
 	return nil
 }
 
 // try returns nil if the suite notices m.
-func (m mutant) try(root, tmp string) error {
+func (m mutant) try(root string) error {
+	tmp, err := os.MkdirTemp("", "mutant")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
 	path := filepath.Join(root, m.file)
 	source, err := os.ReadFile(path)
 	if err != nil {
