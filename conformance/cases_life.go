@@ -6,5 +6,6 @@ import "slices"
 func lifeCases() []Case {
 	return slices.Concat(
 		beginLifeCases(), changeLifeCases(), supersededLifeCases(), endLifeCases(), lateLifeCases(), timeLifeCases(), dataLifeCases(), guardLifeCases(),
+		bufferCases(),
 	)
 }

@@ -352,4 +352,11 @@ var sessionMutants = []mutant{
 		new:     "s.authority, s.poisoned = nil, false",
 		adapter: "nethttp", slug: "session/what-follows-a-logout-is-a-new-session",
 	},
+	{
+		name:    "a login keeps strings of a buffer that is reused (CVE-2026-24894)",
+		file:    "core/session/transition.go",
+		old:     "strings.Clone(id.Subject), strings.Clone(id.Method)",
+		new:     "id.Subject, strings.Clone(id.Method)",
+		adapter: "fiber", slug: "session/login-keeps-its-own-strings",
+	},
 }
