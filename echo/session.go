@@ -9,13 +9,11 @@ package authecho
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
-	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -56,24 +54,16 @@ func Session(manager *session.Manager, cfg ...Config) echo.MiddlewareFunc {
 }
 
 func compile(manager *session.Manager, cfg []Config) *settings {
-	m := &settings{manager: manager}
-	var errs []error
-	if manager == nil {
-		errs = append(errs, &core.ConfigError{Field: "authecho.Session.manager", Value: "nil", Reason: "make one with session.New"})
+	var one Config
+	var trust [][]string
+	for _, one = range cfg {
+		trust = append(trust, one.TrustProxy)
 	}
-	if len(cfg) > 1 {
-		errs = append(errs, &core.ConfigError{Field: "authecho.Session.cfg", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
+	proxies, err := adapter.Construct("authecho", manager, trust...)
+	if err != nil {
+		panic(err)
 	}
-	for _, c := range cfg {
-		var err error
-		if m.proxies, err = adapter.NewProxies(c.TrustProxy); err != nil {
-			errs = append(errs, err)
-		}
-		m.cfg = c
-	}
-	if len(errs) > 0 {
-		panic(fmt.Errorf("authecho: %w", errors.Join(errs...)))
-	}
+	m := &settings{manager: manager, proxies: proxies, cfg: one}
 	if m.cfg.ErrorHandler == nil {
 		m.cfg.ErrorHandler = answer
 	}

@@ -10,12 +10,10 @@ package authfiber
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -56,24 +54,16 @@ func Session(manager *session.Manager, cfg ...Config) fiber.Handler {
 }
 
 func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
-	m := &middleware{manager: manager}
-	var errs []error
-	if manager == nil {
-		errs = append(errs, &core.ConfigError{Field: "authfiber.Session.manager", Value: "nil", Reason: "make one with session.New"})
+	var one Config
+	var trust [][]string
+	for _, one = range cfg {
+		trust = append(trust, one.TrustProxy)
 	}
-	if len(cfg) > 1 {
-		errs = append(errs, &core.ConfigError{Field: "authfiber.Session.cfg", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
+	proxies, err := adapter.Construct("authfiber", manager, trust...)
+	if err != nil {
+		panic(err)
 	}
-	for _, c := range cfg {
-		var err error
-		if m.proxies, err = adapter.NewProxies(c.TrustProxy); err != nil {
-			errs = append(errs, err)
-		}
-		m.cfg = c
-	}
-	if len(errs) > 0 {
-		panic(fmt.Errorf("authfiber: %w", errors.Join(errs...)))
-	}
+	m := &middleware{manager: manager, proxies: proxies, cfg: one}
 	if m.cfg.ErrorHandler == nil {
 		m.cfg.ErrorHandler = answer
 	}

@@ -9,12 +9,10 @@ package authgin
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -53,24 +51,16 @@ func Session(manager *session.Manager, cfg ...Config) gin.HandlerFunc {
 }
 
 func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
-	m := &middleware{manager: manager}
-	var errs []error
-	if manager == nil {
-		errs = append(errs, &core.ConfigError{Field: "authgin.Session.manager", Value: "nil", Reason: "make one with session.New"})
+	var one Config
+	var trust [][]string
+	for _, one = range cfg {
+		trust = append(trust, one.TrustProxy)
 	}
-	if len(cfg) > 1 {
-		errs = append(errs, &core.ConfigError{Field: "authgin.Session.cfg", Value: fmt.Sprint(len(cfg), " configurations"), Reason: "at most one"})
+	proxies, err := adapter.Construct("authgin", manager, trust...)
+	if err != nil {
+		panic(err)
 	}
-	for _, c := range cfg {
-		var err error
-		if m.proxies, err = adapter.NewProxies(c.TrustProxy); err != nil {
-			errs = append(errs, err)
-		}
-		m.cfg = c
-	}
-	if len(errs) > 0 {
-		panic(fmt.Errorf("authgin: %w", errors.Join(errs...)))
-	}
+	m := &middleware{manager: manager, proxies: proxies, cfg: one}
 	if m.cfg.ErrorHandler == nil {
 		m.cfg.ErrorHandler = answer
 	}

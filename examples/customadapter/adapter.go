@@ -29,15 +29,12 @@ type request struct {
 
 // Session gives every request behind it a session. It panics on a mistake, like the guards.
 func Session(manager *session.Manager, cfg Config) func(http.Handler) http.Handler {
-	proxies, err := adapter.NewProxies(cfg.TrustProxy)
-	if manager == nil {
-		err = &core.ConfigError{Field: "customadapter.Session.manager", Value: "nil", Reason: "make one with session.New"}
-	}
+	proxies, err := adapter.Construct("customadapter", manager, cfg.TrustProxy)
 	if err != nil {
 		panic(err)
 	}
-	if cfg.ClientIP == nil { // go by the socket and proxies
-		cfg.ClientIP = func(*http.Request) netip.Addr { return netip.Addr{} }
+	if cfg.ClientIP == nil {
+		cfg.ClientIP = func(*http.Request) netip.Addr { return netip.Addr{} } // go by the socket
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
