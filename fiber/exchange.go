@@ -148,6 +148,9 @@ func (x *exchange) Body() ([]byte, error) {
 }
 
 func (x *exchange) ResponseHeader(name string) string {
+	if name == "Content-Encoding" { // every request asks; fasthttp has it at hand
+		return string(x.c.Response().Header.ContentEncoding())
+	}
 	return string(x.c.Response().Header.Peek(name))
 }
 
