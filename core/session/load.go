@@ -24,6 +24,7 @@ func (s *Session) load() error {
 		return nil
 	}
 	s.asked = true
+	s.found = new(found)
 	if err := s.lookUp(); err != nil {
 		s.state, s.cause = unknown, s.fail(err)
 		return s.cause

@@ -72,13 +72,9 @@ type Session struct {
 	state state
 	cause error // why the state is unknown
 
-	// The record that data operations act upon. Behind an id that was renewed
-	// this is the successor's; authority then holds the snapshot.
-	key       [1]StoreKey // arrays of one, so that a read hands the store
-	entry     [1]Entry    // slices of them and allocates nothing
-	rec       record
-	authority *record
-	unlink    bool // rec's snapshot was dropped and is to be forgotten at commit
+	*found            // what the store was asked about; nil until then
+	authority *record // the snapshot behind an id that was replaced
+	unlink    bool    // rec's snapshot was dropped and is to be forgotten at commit
 
 	value    string // the live credential; set once its record is known or made
 	minted   bool   // value was made by this request and no client has it
@@ -92,6 +88,15 @@ type Session struct {
 	asked    bool // the answer depends on the session
 	guarded  bool // a guard let the request through because of it
 	finished bool
+}
+
+// found is the record that data operations act upon: behind an id that was renewed,
+// the successor's. It is apart because most requests never ask, and what every
+// request allocates is then less than half.
+type found struct {
+	key   [1]StoreKey // arrays of one, so that a read hands the store
+	entry [1]Entry    // slices of them
+	rec   record
 }
 
 type cookieAction uint8
