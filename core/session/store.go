@@ -99,8 +99,9 @@ type Local interface {
 // Reporter is implemented by a store that ends records on its own accord (it
 // notices an expiry, it evicts) and can say so. Each Manager registers once at
 // construction; the store calls every function that was registered, exactly once
-// for each record that it ends, without holding a lock. evicted is false when
-// the record's Expires had passed.
+// for each record that it ends, without holding a lock and before the call that
+// came across the record returns. evicted is false when the record's Expires had
+// passed.
 type Reporter interface {
 	Store
 	Report(func(key StoreKey, e Entry, evicted bool))
