@@ -258,14 +258,13 @@ func TestForeignValues(t *testing.T) {
 		{"not UTF-8", flip(9, 0xff), 0},
 		{"umlaut", strings.Repeat("ä", 24), 0},
 		{"zeros", strings.Repeat("A", 48), 1},
-		{"one bit of the secret", flip(47, v[47]^1), 1},
-		{"another tag", flip(0, swapCase(v[0])), 1},
+		{"one bit of the secret", flip(47, otherThan(v[47])), 1},
+		{"another tag", flip(0, otherThan(v[0])), 1},
 		{"folded case", strings.ToLower(v), 1},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
-			if tc.value == v || !shape.MatchString(tc.value) && tc.loads > 0 {
-				t.Skip("this draw of the id has no such neighbour")
-			}
+			require.NotEqual(t, v, tc.value)
+			require.Equal(t, tc.loads > 0, shape.MatchString(tc.value))
 			e.quiet()
 			before := e.mem.Stats()
 			s := e.begin(tc.value)
@@ -297,9 +296,10 @@ func TestForeignValues(t *testing.T) {
 	require.Equal(t, "ann", e.subject(e.begin(v)))
 }
 
-func swapCase(c byte) byte {
-	if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
-		return c ^ 0x20
+// otherThan is a character of the alphabet, and not c.
+func otherThan(c byte) byte {
+	if c == 'A' {
+		return 'B'
 	}
 	return 'A'
 }
