@@ -22,6 +22,10 @@ help: ## This list
 demo: ## Run the demo application
 	@$(DEMO)
 
+.PHONY: demo-redis
+demo-redis: ## The same, two nodes each over one Redis
+	@. .ci/lib.sh && need_redis && $(DEMO) -redis start -nodes 2
+
 .PHONY: test
 test: ## Test every module, with the race detector (needs a C compiler)
 	@.ci/test
@@ -55,7 +59,11 @@ consumer: ## Build the README's program outside the repository, as a user would
 	@.ci/consumer
 
 .PHONY: bench
-bench: ## Run the benchmarks (BENCH=regexp COUNT=n)
+bench: ## Measure sessions beside their peers and write docs/benchmarks.md
+	@cd bench && go run ./cmd/table $(BENCHFLAGS)
+
+.PHONY: microbench
+microbench: ## Run the benchmarks of every module (BENCH=regexp COUNT=n)
 	@.ci/each go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
 
 .PHONY: fuzz

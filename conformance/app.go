@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
@@ -54,6 +55,40 @@ func standard() App {
 	}}
 }
 
+// subjectApp is changingApp with what a page of devices offers, and with what an
+// administrator does to ?user=.
+func subjectApp() App {
+	return changingApp().
+		with("GET", "/devices", devices).
+		with("POST", "/revoke", func(r Request) error {
+			ended, err := r.Session().Revoke(r.Context(), r.Query("handle"))
+			return answer(r, err, fmt.Sprint("ended=", ended))
+		}).
+		with("POST", "/revoke-others", func(r Request) error {
+			return answer(r, r.Session().RevokeOthers(r.Context()), "revoked")
+		}).
+		with("POST", "/revoke-all", func(r Request) error {
+			return answer(r, r.Session().RevokeAll(r.Context()), "revoked")
+		}).
+		with("POST", "/disable", func(r Request) error {
+			return answer(r, r.Session().Manager().RevokeAll(r.Context(), r.Query("user")), "disabled")
+		})
+}
+
+// devices lists the subject's sessions, one a line.
+func devices(r Request) error {
+	list, err := r.Session().Devices(r.Context())
+	var b strings.Builder
+	for _, d := range list {
+		here := ""
+		if d.Current {
+			here = " (here)"
+		}
+		fmt.Fprintf(&b, "%s %s by %s since %s%s\n", d.Handle, d.Name, d.Method, d.Created.UTC().Format(time.TimeOnly), here)
+	}
+	return answer(r, err, b.String())
+}
+
 // with adds a route to an app.
 func (a App) with(method, path string, h Handler, guards ...Guard) App {
 	a.Routes = append(a.Routes, Route{Method: method, Path: path, Guards: guards, Handler: h})
@@ -78,9 +113,9 @@ func whoami(r Request) error {
 	}
 }
 
-// login0 logs in ?user= with the role ?role=, without a password.
+// login0 logs in ?user= with the role ?role= on ?device=, without a password.
 func login0(r Request) error {
-	id := session.Identity{Subject: r.Query("user"), Method: "test"}
+	id := session.Identity{Subject: r.Query("user"), Method: "test", Device: r.Query("device")}
 	if role := r.Query("role"); role != "" {
 		id.Roles = []string{role}
 	}

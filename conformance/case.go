@@ -26,7 +26,7 @@ type Case struct {
 
 // Cases returns every case of the suite, in the order of the matrix.
 func Cases() []Case {
-	return slices.Concat(lifeCases(), inputCases(), cookieCases(), trustCases(), commitCases())
+	return slices.Concat(lifeCases(), subjectCases(), inputCases(), cookieCases(), trustCases(), commitCases())
 }
 
 // T is what a case works with: a clock, a store, an audit trail and servers.
@@ -58,7 +58,10 @@ func newT(tb testing.TB, h Harness, c Case, o Options, mutant *Mutant) *T {
 		tb.Fatal(err)
 	}
 	t.Store = newStore(inner)
-	t.Config = session.Config{App: "conformance", Now: t.Clock.Now, Audit: t.Audit, StoreTimeout: ioTimeout}
+	t.Config = session.Config{
+		App: "conformance", Now: t.Clock.Now, Audit: t.Audit, StoreTimeout: ioTimeout,
+		Secret: []byte("what all servers of one case share"),
+	}
 	return t
 }
 
@@ -239,17 +242,24 @@ type Browser struct {
 	*Server
 	// Value is the session cookie's value, "" for none.
 	Value string
+	// Lines are header lines that it sends with every request.
+	Lines []string
 }
 
 // Do is Server.Do with the jar.
 func (b *Browser) Do(method, target string, lines ...string) *Answer {
 	b.t.Helper()
-	if b.Value != "" {
-		lines = append(lines, "Cookie: "+b.Cookie+"="+b.Value)
-	}
-	a := b.Server.Do(method, target, lines...)
+	a := b.Server.Do(method, target, append(lines, b.lines()...)...)
 	b.Take(a)
 	return a
+}
+
+// lines are the header lines that the browser adds to a request.
+func (b *Browser) lines() []string {
+	if b.Value == "" {
+		return b.Lines
+	}
+	return append(slices.Clone(b.Lines), "Cookie: "+b.Cookie+"="+b.Value)
 }
 
 // Get is Do with GET; Post with POST.

@@ -53,10 +53,13 @@ func streamed(t *T, by FlushBy) {
 			if whoErr == nil && p.Subject != "alice" {
 				whoErr = fmt.Errorf("somebody else: %q", p.Subject)
 			}
+			_, devicesErr := ses.Devices(ctx)
+			_, revokeErr := ses.Revoke(ctx, p.Session)
 			results <- map[string]error{
 				"flush": flushErr, "get": getErr, "set": note.Set(ses, "late"), "add": hits.Add(ses, 1), "commit": ses.Commit(ctx),
 				"login": ses.Login(ctx, session.Identity{Subject: "mallory"}), "renew": ses.Renew(ctx), "logout": ses.Logout(ctx),
-				"principal": whoErr,
+				"revoke others": ses.RevokeOthers(ctx), "revoke all": ses.RevokeAll(ctx),
+				"principal": whoErr, "devices": devicesErr, "revoke": revokeErr,
 			}
 			_, _ = io.WriteString(w, "two")
 		})
@@ -77,6 +80,8 @@ func streamed(t *T, by FlushBy) {
 	for call, want := range map[string]error{
 		"flush": nil, "get": session.ErrFinished, "set": session.ErrFinished, "add": session.ErrFinished, "commit": session.ErrFinished,
 		"login": session.ErrHeadersSent, "renew": session.ErrHeadersSent, "logout": session.ErrHeadersSent, "principal": nil,
+		"devices": session.ErrHeadersSent, "revoke": session.ErrHeadersSent,
+		"revoke others": session.ErrHeadersSent, "revoke all": session.ErrHeadersSent,
 	} {
 		if !errors.Is(got[call], want) {
 			t.Failf("%s after the headers: got %v, want %v", call, got[call], want)

@@ -162,8 +162,11 @@ func guardLifeCases() []Case {
 				_, nativeErr := r.Principal()
 				_, belowErr := core.PrincipalFrom(r.Context())
 				_, infoErr := s.Info()
+				_, devicesErr := s.Devices(r.Context())
+				_, revokeErr := s.Revoke(r.Context(), "")
 				for i, err := range []error{
-					getErr, countErr, flashErr, principalErr, nativeErr, belowErr, infoErr,
+					getErr, countErr, flashErr, principalErr, nativeErr, belowErr, infoErr, devicesErr, revokeErr,
+					s.RevokeOthers(r.Context()), s.RevokeAll(r.Context()),
 					note.Set(s, "x"), hits.Add(s, 1), flash.Add(s, "x"), s.Commit(r.Context()), s.Authorize(),
 					s.Login(r.Context(), session.Identity{Subject: "mallory"}), s.Logout(r.Context()), s.Renew(r.Context()),
 				} {

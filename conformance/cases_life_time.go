@@ -23,7 +23,7 @@ func timeLifeCases() []Case {
 				{"/login?user=alice", "set:86400", 24 * time.Hour},
 				{"/note?v=x", "set:7200", 2 * time.Hour},
 			} {
-				for _, early := range []time.Duration{0, -30 * 24 * time.Hour, time.Microsecond} {
+				for _, early := range []time.Duration{0, -30 * 24 * time.Hour, time.Millisecond} {
 					b := s.Browser()
 					s.Check(b.Post(row.begin), Want{Status: 200, Cookies: []string{row.cookie}, Asked: true})
 					t.forget()
@@ -256,8 +256,8 @@ func kept(e session.Entry) session.Entry {
 	return e
 }
 
-func (k keeper) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
-	return k.Store.Create(ctx, key, kept(e))
+func (k keeper) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
+	return k.Store.Create(ctx, key, kept(e), a)
 }
 
 func (k keeper) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/sallyport-go/sallyport/core/session"
 )
 
 // trustCases are about proxies, routing and the order of middlewares.
@@ -422,6 +424,7 @@ func userAgents() Case {
 		Rule:   "No User-Agent, monitoring or debugging parameter passes a guard.",
 		Clause: "DESIGN section 2",
 		Run: func(t *T) {
+			t.Config.Fingerprint = session.FingerprintIgnore // which has cases of its own
 			s := t.Serve(standard())
 			c := s.clients()
 			for _, lines := range [][]string{

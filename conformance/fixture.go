@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -65,6 +66,16 @@ const (
 	OpSwap   Operation = "swap"
 	OpRename Operation = "rename"
 	OpTake   Operation = "take"
+
+	OpList      Operation = "list"
+	OpEndOne    Operation = "end one"
+	OpEndOthers Operation = "end others"
+	OpEndAll    Operation = "end all"
+
+	OpRevoked Operation = "revoked"
+	OpRaise   Operation = "raise epoch"
+	OpRestore Operation = "restore epoch"
+	OpDeny    Operation = "deny"
 )
 
 // Fault is what a Store does instead of its work.
@@ -218,15 +229,16 @@ func (s *Store) mangle(fault Fault, e *session.Entry) {
 }
 
 // Create implements session.Store.
-func (s *Store) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
+func (s *Store) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 	fault, err := s.before(ctx, OpCreate, []session.Entry{e}, key)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	s.mu.Lock()
 	s.last = e
 	s.mu.Unlock()
-	return after(fault, s.Store.Create(ctx, key, e))
+	epoch, evicted, err := s.Store.Create(ctx, key, e, a)
+	return epoch, evicted, after(fault, err)
 }
 
 // Swap implements session.Store.
@@ -266,8 +278,89 @@ func (s *Store) Take(ctx context.Context, key session.StoreKey) (session.Entry, 
 	return e, after(fault, err)
 }
 
+// List implements session.Store.
+func (s *Store) List(ctx context.Context, owner revocation.Owner) ([]session.Keyed, error) {
+	fault, err := s.before(ctx, OpList, nil)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Store.List(ctx, owner)
+	for i := range list {
+		s.mangle(fault, &list[i].Entry)
+	}
+	return list, after(fault, err)
+}
+
+// EndOne implements session.Store.
+func (s *Store) EndOne(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) (session.Keyed, error) {
+	fault, err := s.before(ctx, OpEndOne, nil)
+	if err != nil {
+		return session.Keyed{}, err
+	}
+	ended, err := s.Store.EndOne(ctx, owner, handle, until)
+	return ended, after(fault, err)
+}
+
+// EndOthers implements session.Store.
+func (s *Store) EndOthers(ctx context.Context, owner revocation.Owner, keep revocation.Handle, until time.Time) (uint64, []session.Keyed, error) {
+	fault, err := s.before(ctx, OpEndOthers, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	epoch, ended, err := s.Store.EndOthers(ctx, owner, keep, until)
+	return epoch, ended, after(fault, err)
+}
+
+// EndAll implements session.Store.
+func (s *Store) EndAll(ctx context.Context, owner revocation.Owner, until time.Time) ([]session.Keyed, error) {
+	fault, err := s.before(ctx, OpEndAll, nil)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := s.Store.EndAll(ctx, owner, until)
+	return ended, after(fault, err)
+}
+
+// Revoked implements revocation.Store.
+func (s *Store) Revoked(ctx context.Context, owner revocation.Owner, handle revocation.Handle) (uint64, bool, error) {
+	fault, err := s.before(ctx, OpRevoked, nil)
+	if err != nil {
+		return 0, false, err
+	}
+	epoch, denied, err := s.Store.Revoked(ctx, owner, handle)
+	return epoch, denied, after(fault, err)
+}
+
+// RaiseEpoch implements revocation.Store.
+func (s *Store) RaiseEpoch(ctx context.Context, owner revocation.Owner, until time.Time) (uint64, error) {
+	fault, err := s.before(ctx, OpRaise, nil)
+	if err != nil {
+		return 0, err
+	}
+	epoch, err := s.Store.RaiseEpoch(ctx, owner, until)
+	return epoch, after(fault, err)
+}
+
+// RestoreEpoch implements revocation.Store.
+func (s *Store) RestoreEpoch(ctx context.Context, owner revocation.Owner, epoch uint64, until time.Time) error {
+	fault, err := s.before(ctx, OpRestore, nil)
+	if err != nil {
+		return err
+	}
+	return after(fault, s.Store.RestoreEpoch(ctx, owner, epoch, until))
+}
+
+// Deny implements revocation.Store.
+func (s *Store) Deny(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) error {
+	fault, err := s.before(ctx, OpDeny, nil)
+	if err != nil {
+		return err
+	}
+	return after(fault, s.Store.Deny(ctx, owner, handle, until))
+}
+
 // Report passes the registration on to the store inside.
-func (s *Store) Report(f func(session.StoreKey, session.Entry, bool)) {
+func (s *Store) Report(f func(session.StoreKey, session.Entry, session.Ending)) {
 	if r, ok := s.Store.(session.Reporter); ok {
 		r.Report(f)
 	}

@@ -20,11 +20,7 @@ type flight struct {
 // send sends what Do would and does not wait.
 func (b *Browser) send(method, target string) *flight {
 	b.t.Helper()
-	var lines []string
-	if b.Value != "" {
-		lines = append(lines, "Cookie: "+b.Cookie+"="+b.Value)
-	}
-	f := &flight{server: b.Server, conn: b.Dial(), raw: b.Request(method, target, lines...)}
+	f := &flight{server: b.Server, conn: b.Dial(), raw: b.Request(method, target, b.lines()...)}
 	b.t.NoError(f.conn.Send(f.raw))
 	return f
 }

@@ -318,9 +318,9 @@ func commitStoreMutants() []Mutant {
 // claimsSuccess answers a write that failed as if it had not.
 type claimsSuccess struct{ session.Store }
 
-func (s claimsSuccess) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
-	_ = s.Store.Create(ctx, key, e)
-	return nil
+func (s claimsSuccess) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
+	_, _, _ = s.Store.Create(ctx, key, e, a)
+	return 0, nil, nil
 }
 
 func (s claimsSuccess) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
@@ -345,7 +345,7 @@ type revives struct{ session.Store }
 func (s revives) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
 	e, err := s.Store.Swap(ctx, key, version, next)
 	if errors.Is(err, session.ErrGone) {
-		return session.Entry{}, s.Create(ctx, key, next)
+		return session.Entry{}, plant(ctx, s, key, next)
 	}
 	return e, err
 }
@@ -353,12 +353,12 @@ func (s revives) Swap(ctx context.Context, key session.StoreKey, version uint64,
 // savesTwice makes two writes of one.
 type savesTwice struct{ session.Store }
 
-func (s savesTwice) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
-	if err := s.Store.Create(ctx, key, e); err != nil {
-		return err
+func (s savesTwice) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
+	epoch, evicted, err := s.Store.Create(ctx, key, e, a)
+	if err == nil {
+		_, err = s.Swap(ctx, key, e.Version, e)
 	}
-	_, err := s.Swap(ctx, key, e.Version, e)
-	return err
+	return epoch, evicted, err
 }
 
 // readsNothing answers a read that failed as if there were no record.

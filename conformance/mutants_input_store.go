@@ -94,7 +94,7 @@ func (s adopting) Load(ctx context.Context, keys []session.StoreKey, out []sessi
 	err := s.Store.Load(ctx, keys, out)
 	for i, e := range out {
 		if err == nil && e.Version == 0 {
-			_ = s.Create(ctx, keys[i], session.Entry{Version: 1, Expires: time.Now().Add(time.Hour), Value: "adopted"})
+			_ = plant(ctx, s, keys[i], session.Entry{Version: 1, Expires: time.Now().Add(time.Hour), Value: "adopted"})
 		}
 	}
 	return err
@@ -120,7 +120,7 @@ type keyAsValue struct {
 	aliases map[session.StoreKey]session.StoreKey
 }
 
-func (s *keyAsValue) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
+func (s *keyAsValue) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 	value := base64.RawURLEncoding.EncodeToString(slices.Concat(key.Tag[:], key.Hash[:]))
 	alias := session.StoreKey{Tag: key.Tag, Hash: sha256.Sum256([]byte("conformance\x00" + value))}
 	s.mu.Lock()
@@ -129,7 +129,7 @@ func (s *keyAsValue) Create(ctx context.Context, key session.StoreKey, e session
 		s.aliases = map[session.StoreKey]session.StoreKey{}
 	}
 	s.aliases[alias] = key
-	return s.Store.Create(ctx, key, e)
+	return s.Store.Create(ctx, key, e, a)
 }
 
 func (s *keyAsValue) Load(ctx context.Context, keys []session.StoreKey, out []session.Entry) error {
@@ -162,7 +162,7 @@ type upsert struct{ session.Store }
 func (s upsert) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
 	current, err := s.Store.Swap(ctx, key, version, next)
 	if errors.Is(err, session.ErrGone) {
-		err = s.Create(ctx, key, next)
+		err = plant(ctx, s, key, next)
 	}
 	return current, err
 }
@@ -262,9 +262,9 @@ func (s *tripping) Load(ctx context.Context, keys []session.StoreKey, out []sess
 // swallowing reports every write as done.
 type swallowing struct{ session.Store }
 
-func (s swallowing) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
-	_ = s.Store.Create(ctx, key, e)
-	return nil
+func (s swallowing) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
+	_, _, _ = s.Store.Create(ctx, key, e, a)
+	return 0, nil, nil
 }
 
 func (s swallowing) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
@@ -291,8 +291,8 @@ func (s goneOnError) Take(ctx context.Context, key session.StoreKey) (session.En
 // endless takes its callers' deadlines off.
 type endless struct{ session.Store }
 
-func (s endless) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
-	return s.Store.Create(context.WithoutCancel(ctx), key, e)
+func (s endless) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
+	return s.Store.Create(context.WithoutCancel(ctx), key, e, a)
 }
 
 // eager asks who it is before every request.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -18,11 +20,19 @@ type bent struct {
 	// is to be found out by what comes of it.
 	raw    session.Store
 	load   func(context.Context, []session.StoreKey, []session.Entry) error
-	create func(context.Context, session.StoreKey, session.Entry) error
+	create func(context.Context, session.StoreKey, session.Entry, session.Admission) (uint64, []session.Keyed, error)
 	swap   func(context.Context, session.StoreKey, uint64, session.Entry) (session.Entry, error)
 	rename func(context.Context, session.StoreKey, uint64, session.StoreKey, session.Entry, *session.Entry) (session.Entry, error)
 	take   func(context.Context, session.StoreKey) (session.Entry, error)
-	report func(func(session.StoreKey, session.Entry, bool)) func(session.StoreKey, session.Entry, bool)
+	report func(func(session.StoreKey, session.Entry, session.Ending)) func(session.StoreKey, session.Entry, session.Ending)
+
+	list      func(context.Context, revocation.Owner) ([]session.Keyed, error)
+	endOne    func(context.Context, revocation.Owner, revocation.Handle, time.Time) (session.Keyed, error)
+	endOthers func(context.Context, revocation.Owner, revocation.Handle, time.Time) (uint64, []session.Keyed, error)
+	endAll    func(context.Context, revocation.Owner, time.Time) ([]session.Keyed, error)
+	raise     func(context.Context, revocation.Owner, time.Time) (uint64, error)
+	restore   func(context.Context, revocation.Owner, uint64, time.Time) error
+	deny      func(context.Context, revocation.Owner, revocation.Handle, time.Time) error
 }
 
 // bend makes a mutant of what do replaces.
@@ -44,11 +54,11 @@ func (b *bent) Load(ctx context.Context, keys []session.StoreKey, out []session.
 	return b.Store.Load(ctx, keys, out)
 }
 
-func (b *bent) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
+func (b *bent) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 	if b.create != nil {
-		return b.create(ctx, key, e)
+		return b.create(ctx, key, e, a)
 	}
-	return b.Store.Create(ctx, key, e)
+	return b.Store.Create(ctx, key, e, a)
 }
 
 func (b *bent) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
@@ -72,7 +82,56 @@ func (b *bent) Take(ctx context.Context, key session.StoreKey) (session.Entry, e
 	return b.Store.Take(ctx, key)
 }
 
-func (b *bent) Report(f func(session.StoreKey, session.Entry, bool)) {
+func (b *bent) List(ctx context.Context, owner revocation.Owner) ([]session.Keyed, error) {
+	if b.list != nil {
+		return b.list(ctx, owner)
+	}
+	return b.Store.List(ctx, owner)
+}
+
+func (b *bent) EndOne(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) (session.Keyed, error) {
+	if b.endOne != nil {
+		return b.endOne(ctx, owner, handle, until)
+	}
+	return b.Store.EndOne(ctx, owner, handle, until)
+}
+
+func (b *bent) EndOthers(ctx context.Context, owner revocation.Owner, keep revocation.Handle, until time.Time) (uint64, []session.Keyed, error) {
+	if b.endOthers != nil {
+		return b.endOthers(ctx, owner, keep, until)
+	}
+	return b.Store.EndOthers(ctx, owner, keep, until)
+}
+
+func (b *bent) EndAll(ctx context.Context, owner revocation.Owner, until time.Time) ([]session.Keyed, error) {
+	if b.endAll != nil {
+		return b.endAll(ctx, owner, until)
+	}
+	return b.Store.EndAll(ctx, owner, until)
+}
+
+func (b *bent) RaiseEpoch(ctx context.Context, owner revocation.Owner, until time.Time) (uint64, error) {
+	if b.raise != nil {
+		return b.raise(ctx, owner, until)
+	}
+	return b.Store.RaiseEpoch(ctx, owner, until)
+}
+
+func (b *bent) RestoreEpoch(ctx context.Context, owner revocation.Owner, epoch uint64, until time.Time) error {
+	if b.restore != nil {
+		return b.restore(ctx, owner, epoch, until)
+	}
+	return b.Store.RestoreEpoch(ctx, owner, epoch, until)
+}
+
+func (b *bent) Deny(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) error {
+	if b.deny != nil {
+		return b.deny(ctx, owner, handle, until)
+	}
+	return b.Store.Deny(ctx, owner, handle, until)
+}
+
+func (b *bent) Report(f func(session.StoreKey, session.Entry, session.Ending)) {
 	if b.report != nil {
 		f = b.report(f)
 	}
@@ -90,6 +149,12 @@ func (b *bent) pretend(op Operation) {
 	}
 }
 
+// plant puts an entry where no Manager would.
+func plant(ctx context.Context, s session.Store, key session.StoreKey, e session.Entry) error {
+	_, _, err := s.Create(ctx, key, e, session.Admission{Max: math.MaxInt})
+	return err
+}
+
 // one reads a single entry.
 func (b *bent) one(ctx context.Context, key session.StoreKey) (session.Entry, error) {
 	var out [1]session.Entry
@@ -100,13 +165,17 @@ func (b *bent) one(ctx context.Context, key session.StoreKey) (session.Entry, er
 // What follows knows how a record is written (core/session, record.go): a store
 // that is to lie about a session has to lie in its language.
 const (
-	flagsAt, checkAt, createdAt, touchedAt, endsAt, authedAt, linkAt = 1, 6, 14, 22, 30, 38, 46
-	linkSize                                                         = 36
-	linkedFlag                                                       = 0x80
+	flagsAt, checkAt, createdAt, touchedAt, endsAt, authedAt, printFrom, linkAt = 1, 6, 14, 22, 30, 38, 46, 62
+	linkSize                                                                    = 36
+	linkedFlag                                                                  = 0x80
 )
 
-// rebind makes e an entry of another key.
+// rebind makes e an entry of another key. What it then belongs to is under that
+// key's tag, or no store would take it.
 func rebind(e session.Entry, key session.StoreKey) session.Entry {
+	if !e.Owner.IsZero() {
+		e.Owner.Tag = key.Tag
+	}
 	e.Value = e.Value[:checkAt] + string(key.Hash[:createdAt-checkAt]) + e.Value[createdAt:]
 	return e
 }
@@ -133,7 +202,7 @@ func dataFrom(e session.Entry) int {
 	if linked(e) {
 		at += linkSize
 	}
-	for range 5 { // handle, subject, method, roles, scopes
+	for range 5 { // subject, method, device, roles, scopes
 		at += 2 + int(e.Value[at])<<8 + int(e.Value[at+1])
 	}
 	return at
@@ -151,11 +220,11 @@ func adoptsPresented(b *bent) {
 		}
 		return err
 	}
-	b.create = func(ctx context.Context, key session.StoreKey, e session.Entry) error {
+	b.create = func(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 		for _, k := range presented {
-			_ = b.raw.Create(ctx, k, rebind(e, k))
+			_ = plant(ctx, b.raw, k, rebind(e, k))
 		}
-		return b.Store.Create(ctx, key, e)
+		return b.Store.Create(ctx, key, e, a)
 	}
 }
 
@@ -166,11 +235,11 @@ func keepsID(b *bent) {
 		before = append(before, key)
 		return b.Store.Take(ctx, key)
 	}
-	b.create = func(ctx context.Context, key session.StoreKey, e session.Entry) error {
+	b.create = func(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 		for _, k := range before {
-			_ = b.raw.Create(ctx, k, rebind(e, k))
+			_ = plant(ctx, b.raw, k, rebind(e, k))
 		}
-		return b.Store.Create(ctx, key, e)
+		return b.Store.Create(ctx, key, e, a)
 	}
 }
 
@@ -212,11 +281,11 @@ func inherits(b *bent) {
 		}
 		return e, err
 	}
-	b.create = func(ctx context.Context, key session.StoreKey, e session.Entry) error {
+	b.create = func(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 		if data != "" {
 			e.Value = e.Value[:dataFrom(e)] + data
 		}
-		return b.Store.Create(ctx, key, e)
+		return b.Store.Create(ctx, key, e, a)
 	}
 }
 
@@ -229,7 +298,7 @@ func leavesOld(b *bent) {
 		}
 		current, err := b.Store.Rename(ctx, old, version, to, next, nil)
 		if err == nil {
-			err = b.raw.Create(ctx, old, before)
+			err = plant(ctx, b.raw, old, before)
 		}
 		return current, err
 	}
@@ -310,7 +379,7 @@ func bringsBack(b *bent) {
 		current, err := b.Store.Swap(ctx, key, version, next)
 		if errors.Is(err, session.ErrGone) {
 			next.Expires = next.Expires.AddDate(1, 0, 0)
-			return current, b.raw.Create(ctx, key, next)
+			return current, plant(ctx, b.raw, key, next)
 		}
 		return current, err
 	}
@@ -330,8 +399,8 @@ func neverShrinks(b *bent) {
 // rewrites changes every entry that is created, swapped in or renamed to.
 func rewrites(change func(session.Entry) session.Entry) func(*bent) {
 	return func(b *bent) {
-		b.create = func(ctx context.Context, key session.StoreKey, e session.Entry) error {
-			return b.Store.Create(ctx, key, change(e))
+		b.create = func(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
+			return b.Store.Create(ctx, key, change(e), a)
 		}
 		b.swap = func(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
 			return b.Store.Swap(ctx, key, version, change(next))
@@ -381,13 +450,13 @@ func readsTwice(b *bent) {
 }
 
 func tellsTwice(b *bent) {
-	b.report = func(f func(session.StoreKey, session.Entry, bool)) func(session.StoreKey, session.Entry, bool) {
-		return func(k session.StoreKey, e session.Entry, evicted bool) { f(k, e, evicted); f(k, e, evicted) }
+	b.report = func(f func(session.StoreKey, session.Entry, session.Ending)) func(session.StoreKey, session.Entry, session.Ending) {
+		return func(k session.StoreKey, e session.Entry, why session.Ending) { f(k, e, why); f(k, e, why) }
 	}
 }
 
 func tellsNobody(b *bent) {
-	b.report = func(func(session.StoreKey, session.Entry, bool)) func(session.StoreKey, session.Entry, bool) {
-		return func(session.StoreKey, session.Entry, bool) {}
+	b.report = func(func(session.StoreKey, session.Entry, session.Ending)) func(session.StoreKey, session.Entry, session.Ending) {
+		return func(session.StoreKey, session.Entry, session.Ending) {}
 	}
 }

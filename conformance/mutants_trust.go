@@ -393,11 +393,11 @@ func (l *lenient) Load(ctx context.Context, keys []session.StoreKey, out []sessi
 	return nil
 }
 
-func (l *lenient) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
+func (l *lenient) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 	l.mu.Lock()
 	l.seen[key] = e
 	l.mu.Unlock()
-	return l.Store.Create(ctx, key, e)
+	return l.Store.Create(ctx, key, e, a)
 }
 
 func denyMutants() []Mutant {

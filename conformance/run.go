@@ -15,6 +15,8 @@ import (
 
 // Options vary a run. The zero value is the embedded store.
 type Options struct {
+	// Name is the store's, for the matrix: its column is called adapter/Name.
+	Name string
 	// Store makes the store that cases run on, by the given clock.
 	Store func(t testing.TB, now func() time.Time) session.Store
 }
@@ -25,6 +27,11 @@ func Run(t *testing.T, h Harness) { RunOptions(t, h, Options{}, nil) }
 // RunOptions is Run with options. If m is not nil the results go into it.
 func RunOptions(t *testing.T, h Harness, o Options, m *Matrix) {
 	cases := Cases()
+	column := h.Name
+	if o.Name != "" {
+		column += "/" + o.Name
+	}
+	m.column(column)
 	known := map[string]bool{}
 	for _, c := range cases {
 		known[c.Slug] = true
@@ -38,16 +45,16 @@ func RunOptions(t *testing.T, h Harness, o Options, m *Matrix) {
 		t.Run(c.Slug, func(t *testing.T) {
 			reason, gap := h.Gaps[c.Slug]
 			if !gap {
-				defer func() { m.set(h.Name, c, result(!t.Failed())) }()
+				defer func() { m.set(column, c, result(!t.Failed())) }()
 				c.Run(newT(t, h, c, o, nil))
 				return
 			}
 			failure := attempt(t, h, c, o, nil)
 			if failure == "" {
-				m.set(h.Name, c, "FAIL")
+				m.set(column, c, "FAIL")
 				t.Fatalf("%s passes, but is declared as a gap: %s", c.Slug, reason)
 			}
-			m.set(h.Name, c, "gap")
+			m.set(column, c, "gap")
 			t.Logf("declared gap: %s", reason)
 		})
 	}
@@ -118,7 +125,7 @@ func (r *recording) Fatalf(format string, args ...any) {
 type Matrix struct {
 	mu      sync.Mutex
 	columns []string
-	rows    map[string]map[string]string // slug, adapter
+	rows    map[string]map[string]string // slug, column
 	mutants []verdict
 }
 
@@ -127,32 +134,45 @@ type verdict struct {
 	caught     bool
 }
 
-func (m *Matrix) set(adapter string, c Case, result string) {
+// column makes room for a run, so that columns stand in the order in which runs
+// begin, whichever is quicker.
+func (m *Matrix) column(name string) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !slices.Contains(m.columns, adapter) {
-		m.columns = append(m.columns, adapter)
+	if !slices.Contains(m.columns, name) {
+		m.columns = append(m.columns, name)
 	}
+}
+
+func (m *Matrix) set(column string, c Case, result string) {
+	if m == nil {
+		return
+	}
+	m.column(column)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.rows == nil {
 		m.rows = map[string]map[string]string{}
 	}
 	if m.rows[c.Slug] == nil {
 		m.rows[c.Slug] = map[string]string{}
 	}
-	m.rows[c.Slug][adapter] = result
+	m.rows[c.Slug][column] = result
 }
+
+func width(column string) int { return max(8, len(column)) }
 
 // Print writes the table: a row for each case that ran, then the mutants, then
 // one line that sums up.
 func (m *Matrix) Print(w io.Writer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	fmt.Fprintf(w, "%-4s %-44s", "id", "case")
+	fmt.Fprintf(w, "%-4s %-48s", "id", "case")
 	for _, col := range m.columns {
-		fmt.Fprintf(w, " %-8s", col)
+		fmt.Fprintf(w, " %-*s", width(col), col)
 	}
 	fmt.Fprintln(w)
 	cases, failed, gaps, caught := 0, 0, 0, 0
@@ -162,7 +182,7 @@ func (m *Matrix) Print(w io.Writer) {
 			continue
 		}
 		cases++
-		fmt.Fprintf(w, "%-4s %-44s", c.ID, c.Slug)
+		fmt.Fprintf(w, "%-4s %-48s", c.ID, c.Slug)
 		for _, col := range m.columns {
 			r := row[col]
 			switch r {
@@ -173,7 +193,7 @@ func (m *Matrix) Print(w io.Writer) {
 			case "":
 				r = "-"
 			}
-			fmt.Fprintf(w, " %-8s", r)
+			fmt.Fprintf(w, " %-*s", width(col), r)
 		}
 		fmt.Fprintln(w)
 	}
@@ -186,6 +206,6 @@ func (m *Matrix) Print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "mutant %-60s %s %s\n", v.name, state, v.slug)
 	}
-	fmt.Fprintf(w, "conformance: %d cases x %d adapters, %d failed, %d declared gaps; mutants: %d of %d caught\n",
+	fmt.Fprintf(w, "conformance: %d cases x %d adapters and stores, %d failed, %d declared gaps; mutants: %d of %d caught\n",
 		cases, len(m.columns), failed, gaps, caught, len(m.mutants))
 }

@@ -77,7 +77,7 @@ func TestMatrixPrint(t *testing.T) {
 	require.Regexp(t, `^`+cases[0].ID+` +`+cases[0].Slug+` +pass +FAIL *$`, lines[1])
 	require.Regexp(t, `^`+cases[1].ID+` +`+cases[1].Slug+` +gap +- *$`, lines[2])
 	require.Contains(t, out.String(), "SURVIVED")
-	require.Equal(t, "conformance: 2 cases x 2 adapters, 1 failed, 1 declared gaps; mutants: 1 of 2 caught", lines[len(lines)-1])
+	require.Equal(t, "conformance: 2 cases x 2 adapters and stores, 1 failed, 1 declared gaps; mutants: 1 of 2 caught", lines[len(lines)-1])
 }
 
 // TestGeneratorRepeats: a difference that was found can be looked at again.

@@ -6,10 +6,12 @@ require (
 	github.com/gin-gonic/gin v1.12.0
 	github.com/gofiber/fiber/v2 v2.52.15
 	github.com/labstack/echo/v4 v4.16.0
+	github.com/redis/rueidis v1.0.79
 	github.com/sallyport-go/sallyport/core v0.1.0
 	github.com/sallyport-go/sallyport/echo v0.1.0
 	github.com/sallyport-go/sallyport/fiber v0.1.0
 	github.com/sallyport-go/sallyport/gin v0.1.0
+	github.com/sallyport-go/sallyport/redisstore v0.1.0
 	github.com/stretchr/testify v1.12.1
 )
 
@@ -63,4 +65,5 @@ replace (
 	github.com/sallyport-go/sallyport/echo => ../echo
 	github.com/sallyport-go/sallyport/fiber => ../fiber
 	github.com/sallyport-go/sallyport/gin => ../gin
+	github.com/sallyport-go/sallyport/redisstore => ../redisstore
 )

@@ -43,11 +43,11 @@ func (f *faulty) Load(ctx context.Context, keys []session.StoreKey, out []sessio
 	return f.Store.Load(ctx, keys, out)
 }
 
-func (f *faulty) Create(ctx context.Context, key session.StoreKey, e session.Entry) error {
+func (f *faulty) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 	if f.noWrite.Load() {
-		return errDown
+		return 0, nil, errDown
 	}
-	return f.Store.Create(ctx, key, e)
+	return f.Store.Create(ctx, key, e, a)
 }
 
 func (f *faulty) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {

@@ -1,12 +1,19 @@
 package redisstore_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sallyport-go/sallyport/redisstore"
 )
 
 // addr is the server that TestMain started.
@@ -65,4 +72,36 @@ func startServer(args ...string) (addr string, stop func(), err error) {
 			return "", nil, fmt.Errorf("the server does not answer: %w", err)
 		}
 	}
+}
+
+func newClient(t testing.TB, addr string) rueidis.Client {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+var prefixes atomic.Int64
+
+// newStore has a name space of its own on the server that TestMain started.
+func newStore(t testing.TB, now func() time.Time) *redisstore.Store {
+	s, err := redisstore.New(context.Background(), newClient(t, addr), redisstore.Config{
+		Prefix: fmt.Sprintf("t%d:", prefixes.Add(1)), Now: now, Timeout: 10 * time.Second,
+	})
+	require.NoError(t, err)
+	return s
+}
+
+// server starts a Redis for one test, which may then break it.
+func server(t testing.TB, args ...string) (addr string, client rueidis.Client) {
+	t.Helper()
+	addr, stop, err := startServer(args...)
+	require.NoError(t, err)
+	t.Cleanup(stop)
+	return addr, newClient(t, addr)
+}
+
+func command(t testing.TB, c rueidis.Client, words ...string) rueidis.RedisResult {
+	t.Helper()
+	return c.Do(t.Context(), c.B().Arbitrary(words...).Build())
 }

@@ -2,14 +2,17 @@ package redisstore
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -19,8 +22,19 @@ type Config struct {
 	// name what is ours. Letters, digits and . _ - : only, at most 32 bytes;
 	// default "sallyport:".
 	Prefix string
+	// Secrets are what the fleet shares so that whoever can write to Redis
+	// cannot mint a session: every record then carries a MAC, and one without a
+	// right MAC is an error. The first secret signs, all of them verify, so a new
+	// one is added last, moved to the front, and the old one dropped when no
+	// record of it can be alive. Each at least 32 random bytes.
+	// Default none: no MAC. All nodes must have secrets, or none.
+	Secrets [][]byte
+	// InsecureEviction accepts a server that evicts keys when its memory is
+	// full. It then forgets revocations, and what was revoked is accepted again.
+	InsecureEviction bool
 	// Timeout bounds each command, beside whatever the caller's context says.
-	// Default 1 s; at least 1 ms.
+	// Default 2 s, at least 1 ms. A timer is armed only for a caller that would
+	// wait longer: let it be no shorter than session.Config.StoreTimeout.
 	Timeout time.Duration
 	// MaxValueBytes refuses larger entries before they are sent. Default 1.1 MB,
 	// which fits the largest session.Config.MaxDataBytes; at least 1 KiB.
@@ -34,7 +48,8 @@ const (
 	defaultPrefix   = "sallyport:"
 	maxPrefix       = 32
 	prefixAlphabet  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:"
-	defaultTimeout  = time.Second
+	minSecretLen    = 32
+	defaultTimeout  = 2 * time.Second
 	defaultMaxValue = 1_100_000
 	minMaxValue     = 1 << 10
 )
@@ -43,13 +58,15 @@ const (
 // safe for concurrent use and holds nothing but the client, which stays yours to
 // close.
 type Store struct {
-	client rueidis.Client
-	cfg    Config
+	client   rueidis.Client
+	cfg      Config
+	signer   *signer // nil without Secrets
+	sessions sessions
 }
 
-// New compiles cfg and looks at the server. The error joins every mistake of the
-// configuration, each a *core.ConfigError; else it says what is wrong with the
-// server or the way to it.
+// New compiles cfg and looks at the servers. The error joins every mistake of the
+// configuration, each a *core.ConfigError; else it says all that is wrong with the
+// servers or the way to them.
 func New(ctx context.Context, client rueidis.Client, cfg Config) (*Store, error) {
 	var errs []error
 	bad := func(field, value, reason string) {
@@ -64,6 +81,11 @@ func New(ctx context.Context, client rueidis.Client, cfg Config) (*Store, error)
 	if len(cfg.Prefix) > maxPrefix || strings.Trim(cfg.Prefix, prefixAlphabet) != "" {
 		bad("Config.Prefix", cfg.Prefix, "must be at most 32 of A-Z a-z 0-9 . _ - :")
 	}
+	for i, secret := range cfg.Secrets {
+		if len(secret) < minSecretLen {
+			bad("Config.Secrets["+strconv.Itoa(i)+"]", strconv.Itoa(len(secret))+" bytes", "must be at least 32 random bytes")
+		}
+	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
@@ -74,7 +96,7 @@ func New(ctx context.Context, client rueidis.Client, cfg Config) (*Store, error)
 		cfg.MaxValueBytes = defaultMaxValue
 	}
 	if cfg.MaxValueBytes < minMaxValue {
-		bad("Config.MaxValueBytes", fmt.Sprint(cfg.MaxValueBytes), "must be at least 1024")
+		bad("Config.MaxValueBytes", strconv.Itoa(cfg.MaxValueBytes), "must be at least 1024")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -83,22 +105,43 @@ func New(ctx context.Context, client rueidis.Client, cfg Config) (*Store, error)
 		return nil, fmt.Errorf("redisstore: %w", errors.Join(errs...))
 	}
 	s := &Store{client: client, cfg: cfg}
+	s.sessions.Store = s
+	var err error
+	if s.signer, err = newSigner(cfg.Secrets); err != nil {
+		return nil, fmt.Errorf("redisstore: %w", err)
+	}
+	s.cfg.Secrets = nil
 	if err := s.check(ctx); err != nil {
 		return nil, fmt.Errorf("redisstore: %w", err)
 	}
 	return s, nil
 }
 
-// Sessions returns the store of sessions.
-func (s *Store) Sessions() session.Store { return &sessions{s} }
+// Sessions returns the store of sessions, the same one each time. It is a
+// session.Reporter.
+func (s *Store) Sessions() session.Store { return &s.sessions }
+
+// Revocations returns what Sessions consults, for credentials that are kept
+// nowhere.
+func (s *Store) Revocations() revocation.Store { return &s.sessions }
 
 // bound gives a command its deadline. rueidis returns when the context ends, also
 // while the command is still queued.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= s.cfg.Timeout {
+		return ctx, func() {} // another timer would change nothing
+	}
 	return context.WithTimeout(ctx, s.cfg.Timeout)
 }
 
-// key is where a record stands: prefix, routing tag as the cluster's hash tag,
-// hash. All parts are hexadecimal or ours, so nothing that a client sends can
-// reach into another key or a pattern.
-func (s *Store) key(k session.StoreKey) string { return s.cfg.Prefix + "s:" + k.String() }
+// key names the hash of all records of a tag: prefix, tag as the cluster's hash
+// tag. All parts are hexadecimal or ours, so nothing that a client sends can reach
+// into another key or a pattern.
+func (s *Store) key(tag [4]byte) string {
+	b := make([]byte, 0, maxPrefix+10)
+	b = append(b, s.cfg.Prefix...)
+	b = append(b, '{')
+	b = hex.AppendEncode(b, tag[:])
+	b = append(b, '}')
+	return rueidis.BinaryString(b) // b is not changed any more
+}

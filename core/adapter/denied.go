@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -74,8 +75,10 @@ func denyCookie(m *session.Manager, code core.Code, params string, cause error) 
 func denyStale(m *session.Manager, maxAge time.Duration, cause error) *Denied {
 	// RFC 9470 section 3, with the cookie's scheme.
 	return denyCookie(m, core.StepUpRequired,
-		fmt.Sprintf(`, error="insufficient_user_authentication", max_age="%d"`, int64(maxAge.Seconds())), cause)
+		fmt.Sprintf(insufficient+`, max_age="%d"`, int64(maxAge.Seconds())), cause)
 }
+
+const insufficient = `, error="insufficient_user_authentication"`
 
 // Refusal returns the refusal that err stands for: a *Denied in its chain, or what
 // an error of a session call comes to when a handler passes it on. nil for every
@@ -92,6 +95,10 @@ func Refusal(m *session.Manager, err error) *Denied {
 		return deny(core.StoreUnavailable, err)
 	case errors.Is(err, core.ErrAnonymous) && m != nil:
 		return denyCookie(m, core.MissingCredentials, "", err)
+	case errors.Is(err, session.ErrStepUp) && m != nil:
+		return denyCookie(m, core.StepUpRequired, insufficient, err)
+	case errors.Is(err, session.ErrLimit), errors.Is(err, revocation.ErrFull):
+		return deny(core.Forbidden, err)
 	case errors.Is(err, core.ErrNoMiddleware), errors.Is(err, core.ErrAnonymous), errors.Is(err, session.ErrFinished):
 		return deny(core.AuthMiddlewareFailure, err)
 	default:

@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -109,10 +110,12 @@ func TestRefusalAndFailure(t *testing.T) {
 	own := adapter.RequireLogin(t.Context())
 	require.NotNil(t, own)
 	const (
-		no      core.Code = ""
-		missing           = core.MissingCredentials
-		down              = core.StoreUnavailable
-		fault             = core.AuthMiddlewareFailure
+		no        core.Code = ""
+		missing             = core.MissingCredentials
+		down                = core.StoreUnavailable
+		fault               = core.AuthMiddlewareFailure
+		stepUp              = core.StepUpRequired
+		forbidden           = core.Forbidden
 	)
 	for name, tt := range map[string]struct {
 		m       *session.Manager
@@ -120,23 +123,31 @@ func TestRefusalAndFailure(t *testing.T) {
 		refusal core.Code
 		failure core.Code
 	}{
-		"nil":                        {m, nil, no, fault},
-		"unknown":                    {m, core.ErrUnknown, down, down},
-		"unknown with its cause":     {m, fmt.Errorf("%w: %w", core.ErrUnknown, errDown), down, down},
-		"unknown and wrapped":        {m, fmt.Errorf("handler: %w", core.ErrUnknown), down, down},
-		"superseded":                 {m, session.ErrSuperseded, down, down},
-		"anonymous":                  {m, core.ErrAnonymous, missing, missing},
-		"anonymous, no manager":      {nil, core.ErrAnonymous, fault, fault},
-		"no middleware":              {nil, core.ErrNoMiddleware, fault, fault},
-		"finished":                   {m, session.ErrFinished, fault, fault},
-		"headers sent":               {m, session.ErrHeadersSent, fault, fault},
-		"conflict is the handler's":  {m, session.ErrConflict, no, fault},
-		"too large is the handler's": {m, session.ErrTooLarge, no, fault},
-		"any other error":            {m, io.ErrUnexpectedEOF, no, fault},
-		"cancelled":                  {m, context.Canceled, no, fault},
-		"a refusal":                  {m, own, fault, fault},
-		"a refusal, wrapped":         {m, fmt.Errorf("handler: %w", own), fault, fault},
-		"a refusal, joined":          {m, errors.Join(core.ErrUnknown, own), fault, fault},
+		"nil":                         {m, nil, no, fault},
+		"unknown":                     {m, core.ErrUnknown, down, down},
+		"unknown with its cause":      {m, fmt.Errorf("%w: %w", core.ErrUnknown, errDown), down, down},
+		"unknown and wrapped":         {m, fmt.Errorf("handler: %w", core.ErrUnknown), down, down},
+		"superseded":                  {m, session.ErrSuperseded, down, down},
+		"anonymous":                   {m, core.ErrAnonymous, missing, missing},
+		"anonymous, no manager":       {nil, core.ErrAnonymous, fault, fault},
+		"step-up":                     {m, session.ErrStepUp, stepUp, stepUp},
+		"step-up, wrapped":            {m, fmt.Errorf("handler: %w", session.ErrStepUp), stepUp, stepUp},
+		"step-up, no manager":         {nil, session.ErrStepUp, no, fault},
+		"limit":                       {m, session.ErrLimit, forbidden, forbidden},
+		"limit, no manager":           {nil, fmt.Errorf("handler: %w", session.ErrLimit), forbidden, forbidden},
+		"no room for a revocation":    {m, revocation.ErrFull, forbidden, forbidden},
+		"unknown before the limit":    {m, errors.Join(session.ErrLimit, core.ErrUnknown), down, down},
+		"no subject is the handler's": {m, session.ErrNoSubject, no, fault},
+		"no middleware":               {nil, core.ErrNoMiddleware, fault, fault},
+		"finished":                    {m, session.ErrFinished, fault, fault},
+		"headers sent":                {m, session.ErrHeadersSent, fault, fault},
+		"conflict is the handler's":   {m, session.ErrConflict, no, fault},
+		"too large is the handler's":  {m, session.ErrTooLarge, no, fault},
+		"any other error":             {m, io.ErrUnexpectedEOF, no, fault},
+		"cancelled":                   {m, context.Canceled, no, fault},
+		"a refusal":                   {m, own, fault, fault},
+		"a refusal, wrapped":          {m, fmt.Errorf("handler: %w", own), fault, fault},
+		"a refusal, joined":           {m, errors.Join(core.ErrUnknown, own), fault, fault},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := adapter.Refusal(tt.m, tt.err)
@@ -156,6 +167,31 @@ func TestRefusalAndFailure(t *testing.T) {
 	}
 	require.Same(t, own, adapter.Refusal(m, own))
 	require.Same(t, own, adapter.Failure(m, own))
+}
+
+// RFC 9470 section 3: the challenge says that another login is wanted. Guards
+// refuse a session whose use has changed as a handler does, and a login lifts it.
+func TestStepUpChallenge(t *testing.T) {
+	m := managerWith(t, newFaulty(), session.Config{App: "shop", Fingerprint: session.FingerprintStepUp})
+	cookie := loggedIn(t, m, session.Identity{Subject: "ada", Roles: []string{"editor"}})
+	elsewhere := get(cookie, "User-Agent: curl/8.11.0")
+	ctx := contextOf(t, m, elsewhere)
+	for name, d := range map[string]*adapter.Denied{
+		"login":   adapter.RequireLogin(ctx),
+		"role":    adapter.RequireRole(ctx, []string{"editor"}),
+		"fresh":   adapter.RequireFresh(ctx, time.Hour),
+		"handler": adapter.Refusal(m, session.ErrStepUp),
+	} {
+		require.NotNil(t, d, name)
+		require.Equal(t, core.StepUpRequired, d.Code, name)
+		w := httptest.NewRecorder()
+		d.SetHeaders(adapter.Headers(w, get()))
+		require.Equal(t, http.Header{
+			"Cache-Control": {"no-store"}, "Www-Authenticate": {`Cookie realm="shop", error="insufficient_user_authentication"`},
+		}, w.Header(), name)
+	}
+	login(t, session.FromContext(ctx), session.Identity{Subject: "ada", Roles: []string{"editor"}})
+	require.Nil(t, adapter.RequireRole(ctx, []string{"editor"}))
 }
 
 func TestGuards(t *testing.T) {

@@ -43,6 +43,23 @@ const (
 	// SessionWriteDropped: a session was found dead at commit, and what the request
 	// wanted to write into it is lost. Ours.
 	SessionWriteDropped Name = "session_write_dropped"
+	// SessionFingerprint: a session is used from another kind of browser or another
+	// network than before; Cause says which. A signal, no proof. Ours.
+	SessionFingerprint Name = "session_fingerprint_changed"
+	// SessionDenied: one session was revoked by its handle, whether or not it was
+	// there. Ours.
+	SessionDenied Name = "session_denied"
+	// SubjectRevoked: everything that the subject had was revoked, or everything
+	// but the acting session; Cause says which. Each session that it ended has
+	// its terminal event besides. Ours.
+	SubjectRevoked Name = "subject_revoked"
+	// EpochRestored: the store had forgotten a revocation, which an authentic
+	// credential proved, and has it again. Look for a failover that lost writes.
+	// Ours.
+	EpochRestored Name = "epoch_restored"
+	// LoginRefused: a login was right and the subject has as many sessions as it
+	// may. Ours.
+	LoginRefused Name = "login_refused"
 	// StoreFailed: the store returned an error, no answer in time, or something
 	// that cannot be a record. Err says what. Ours.
 	StoreFailed Name = "store_failure"
@@ -62,8 +79,21 @@ const (
 	CauseLogin Cause = "login"
 	// CauseUserSwitch: the login of another subject replaced the session.
 	CauseUserSwitch Cause = "user-switch"
-	// CauseEvicted: a newer session took its place under a limit.
+	// CauseEvicted: the store had no room for the session any more.
 	CauseEvicted Cause = "evicted"
+	// CauseLimit: the subject has as many sessions as it may.
+	CauseLimit Cause = "limit"
+	// CauseRevoked: the session was ended from elsewhere, by its subject or by the
+	// application.
+	CauseRevoked Cause = "revoked"
+	// CauseAll and CauseOthers say how much was revoked.
+	CauseAll    Cause = "all"
+	CauseOthers Cause = "others"
+	// CauseFingerprint: the session's use looked like somebody else's.
+	CauseFingerprint Cause = "fingerprint"
+	// CauseUserAgent and CauseNetwork say what was different.
+	CauseUserAgent Cause = "user-agent"
+	CauseNetwork   Cause = "network"
 	// CauseRenewal: the id was due for replacement by its age.
 	CauseRenewal Cause = "renewal"
 	// CauseStepUp: the subject proved its identity again, or by a stronger method.

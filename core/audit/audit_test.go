@@ -34,6 +34,11 @@ func TestNames(t *testing.T) {
 		{audit.AuthorizationFailed, "authz_fail"},
 		{audit.SessionAmbiguous, "session_ambiguous"},
 		{audit.SessionWriteDropped, "session_write_dropped"},
+		{audit.SessionFingerprint, "session_fingerprint_changed"},
+		{audit.SessionDenied, "session_denied"},
+		{audit.SubjectRevoked, "subject_revoked"},
+		{audit.EpochRestored, "epoch_restored"},
+		{audit.LoginRefused, "login_refused"},
 		{audit.StoreFailed, "store_failure"},
 	} {
 		t.Run(tc.want, func(t *testing.T) { require.Equal(t, tc.want, string(tc.got)) })

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/storetest"
 )
@@ -16,6 +17,16 @@ func TestSessions(t *testing.T) {
 	storetest.TestSessions(t, func(t *testing.T, now func() time.Time) session.Store {
 		s, err := memstore.New(memstore.Config{Now: now})
 		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		return s
+	})
+}
+
+func TestRevocations(t *testing.T) {
+	storetest.TestRevocations(t, func(t *testing.T, now func() time.Time) revocation.Store {
+		s, err := memstore.New(memstore.Config{Now: now})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s
 	})
 }

@@ -1,11 +1,12 @@
-// Package memstore is the embedded store: sessions in the memory of one process,
-// bounded, without a goroutine or timer of its own. It is what a single node
-// needs and what tests run on; a restart forgets every session.
+// Package memstore is the embedded store: sessions and revocations in the memory
+// of one process, bounded, without a goroutine or timer of its own. It is what a
+// single node needs and what tests run on; a restart forgets every session.
 package memstore
 
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -17,29 +18,45 @@ import (
 type Config struct {
 	// AnonymousBytes and AuthenticatedBytes bound, apart from each other, what
 	// the sessions of visitors and of logged-in users may take up: a flood of
-	// visitors evicts no user. A full budget evicts the session that was used
-	// longest ago. Defaults 64 MiB and 256 MiB; at least 1 MiB each.
+	// visitors evicts no user. A full budget drops what has expired, and then
+	// the session that was used longest ago. Defaults 64 MiB and 256 MiB; at
+	// least 1 MiB and at most 32 GiB each.
 	//
-	// A session counts with its data and 256 bytes for what surrounds it.
+	// A session counts with its record (what the Manager stores, about 100
+	// bytes more than the application's data, and up to 60 bytes around it), an
+	// eighth of that for the garbage that changes leave, and 96 bytes for
+	// finding it. So 256 MiB are enough for 600,000 users with 120 bytes each.
 	AnonymousBytes     int64
 	AuthenticatedBytes int64
-	// Now is the clock by which sessions expire here; default time.Now.
+	// RevocationBytes bounds what is remembered of revocations: 128 bytes for
+	// each subject and 48 for each session that was ended by itself. They are
+	// never evicted, because a forgotten one is a login; a full budget refuses
+	// the next with revocation.ErrFull. Default 16 MiB, at least 1 MiB and at
+	// most 32 GiB.
+	RevocationBytes int64
+	// Now is the clock by which sessions and revocations expire here; default
+	// time.Now.
 	Now func() time.Time
 }
 
 const (
 	defaultAnonymousBytes     = 64 << 20
 	defaultAuthenticatedBytes = 256 << 20
+	defaultRevocationBytes    = 16 << 20
 	minBytes                  = 1 << 20
-	overhead                  = 256
-	shardCount                = 64 // a power of two
+	// maxBytes keeps the numbers of one shard's slots within idBits.
+	maxBytes   = 32 << 30
+	shardCount = 64
 )
 
-// Store keeps sessions in memory. It implements session.Store, is safe for
-// concurrent use, and needs no Close. Make one with Default or New.
+// ErrClosed is returned by every operation of a Store after Close.
+var ErrClosed = errors.New("memstore: the store is closed")
+
+// Store keeps sessions and revocations in memory. It implements session.Store and
+// revocation.Store and is safe for concurrent use. Make one with Default or New.
 type Store struct {
 	now     func() time.Time
-	budgets [classes]int64 // of one shard
+	room    room
 	reports reporters
 	shards  [shardCount]shard
 }
@@ -58,31 +75,38 @@ func Default() *Store {
 // New compiles cfg. The error joins every mistake, each a *core.ConfigError.
 func New(cfg Config) (*Store, error) {
 	var errs []error
-	s := &Store{now: cfg.Now}
-	for i, b := range []struct {
-		field          string
-		value, initial int64
+	for _, b := range []struct {
+		field   string
+		value   *int64
+		initial int64
 	}{
-		{"AnonymousBytes", cfg.AnonymousBytes, defaultAnonymousBytes},
-		{"AuthenticatedBytes", cfg.AuthenticatedBytes, defaultAuthenticatedBytes},
+		{"AnonymousBytes", &cfg.AnonymousBytes, defaultAnonymousBytes},
+		{"AuthenticatedBytes", &cfg.AuthenticatedBytes, defaultAuthenticatedBytes},
+		{"RevocationBytes", &cfg.RevocationBytes, defaultRevocationBytes},
 	} {
-		if b.value == 0 {
-			b.value = b.initial
+		if *b.value == 0 {
+			*b.value = b.initial
 		}
-		if b.value < minBytes {
+		if *b.value < minBytes || *b.value > maxBytes {
 			errs = append(errs, &core.ConfigError{Field: "memstore.Config." + b.field,
-				Value: strconv.FormatInt(b.value, 10), Reason: "must be at least 1 MiB (1048576)"})
+				Value: strconv.FormatInt(*b.value, 10), Reason: "must be 1 MiB (1048576) to 32 GiB (34359738368)"})
 		}
-		s.budgets[i] = b.value / shardCount
 	}
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("memstore: %w", errors.Join(errs...))
 	}
+	s := &Store{now: cfg.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.room.budget = cfg.RevocationBytes
+	base := s.micros()
+	seed := [2]uint64{rand.Uint64(), rand.Uint64() | 1}
 	for i := range s.shards {
-		s.shards[i].init()
+		sh := &s.shards[i]
+		sh.base, sh.seed, sh.revoked.room = base, seed, &s.room
+		sh.classes[anonymous].budget = cfg.AnonymousBytes / shardCount
+		sh.classes[authenticated].budget = cfg.AuthenticatedBytes / shardCount
 	}
 	return s, nil
 }
@@ -92,54 +116,21 @@ func (s *Store) LocalStore() {}
 
 // Report registers a function that is told of every session that this store ends
 // by itself.
-func (s *Store) Report(f func(key session.StoreKey, e session.Entry, evicted bool)) { s.reports.add(f) }
-
-// Stats counts what is there and what was ended by the store.
-type Stats struct {
-	// Anonymous and Authenticated are sessions that are held, expired ones that
-	// nobody came across included. Snapshots of renewed ids count as sessions.
-	Anonymous, Authenticated int
-	// AnonymousBytes and AuthenticatedBytes are what they take of the budgets.
-	AnonymousBytes, AuthenticatedBytes int64
-	// Expired and Evicted count since the store was made.
-	Expired, Evicted uint64
+func (s *Store) Report(f func(key session.StoreKey, e session.Entry, why session.Ending)) {
+	s.reports.add(f)
 }
 
-// Stats adds up the counters. It visits every shard and is cheap, but not free.
-func (s *Store) Stats() Stats {
-	var t Stats
+// Close forgets everything and gives the memory back; nothing of it is reported.
+// Every later operation returns ErrClosed. It never fails and may be called again.
+// A Store that is simply dropped leaves nothing behind either.
+func (s *Store) Close() error {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		t.Anonymous += sh.lists[anonymous].count
-		t.Authenticated += sh.lists[authenticated].count
-		t.AnonymousBytes += sh.lists[anonymous].bytes
-		t.AuthenticatedBytes += sh.lists[authenticated].bytes
-		t.Expired += sh.expired
-		t.Evicted += sh.evicted
+		sh.close()
 		sh.mu.Unlock()
 	}
-	return t
+	return nil
 }
 
-// Sweep drops every expired session now and returns how many there were. The
-// store also does so bit by bit with every write and whenever it meets one, so
-// calling it is only for those who want their end reported soon on a quiet node.
-func (s *Store) Sweep() int {
-	total := 0
-	for i := range s.shards {
-		sh := &s.shards[i]
-		var gone []dropped
-		sh.mu.Lock()
-		now := s.now()
-		for _, it := range sh.items {
-			if it.expired(now) {
-				gone = append(gone, sh.drop(it, false))
-			}
-		}
-		sh.mu.Unlock()
-		s.reports.send(gone)
-		total += len(gone)
-	}
-	return total
-}
+func (s *Store) micros() int64 { return s.now().UnixMicro() }

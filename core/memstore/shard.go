@@ -1,186 +1,324 @@
 package memstore
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"sync"
-	"sync/atomic"
-	"time"
 
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
-// class is whose budget an item counts against.
-type class int
+// shard is one lock's worth of sessions and revocations. What a revocation has
+// ended is removed by it, so that a session that stands in a shard is never dead
+// but by its time.
+type shard struct {
+	mu      sync.Mutex
+	closed  bool
+	base    int64     // when the store was made, in microseconds
+	seed    [2]uint64 // of the indexes
+	slots   slots
+	arena   arena
+	keys    index // every session
+	owners  index // the latest session of each owner
+	classes [classes]class
+	revoked revocations
+	gone    []ended // since the lock was taken
+	endings [session.Revoked + 1]uint64
+	scratch []byte
+	ids     []uint32
+}
+
+// kind is whose budget a session counts against.
+type kind int
 
 const (
-	anonymous class = iota
+	anonymous kind = iota
 	authenticated
 	classes
 )
 
-type item struct {
-	key        session.StoreKey
-	entry      session.Entry
-	prev, next *item
+// class is the sessions of one budget.
+type class struct {
+	newest, oldest uint32 // by use
+	count          int
+	bytes, budget  int64
+	ends           expiry
 }
 
-func (it *item) class() class {
-	if it.entry.Subject == "" {
-		return anonymous
+// fixedCost is what a session costs beside its record: its slot, its cells in two
+// tables, its node in the heap, with what is unused of each.
+const fixedCost = 96
+
+// cost is what a session with a record of n bytes takes at most, its part of the
+// garbage included.
+func cost(n int) int64 { return int64(fixedCost + n + n/garbagePart) }
+
+func (s *slot) kind() kind {
+	if s.flags&hasOwner != 0 {
+		return authenticated
 	}
-	return authenticated
+	return anonymous
 }
 
-func (it *item) size() int64 { return overhead + int64(len(it.entry.Subject)+len(it.entry.Value)) }
-
-func (it *item) expired(now time.Time) bool { return !now.Before(it.entry.Expires) }
-
-// shard is one lock's worth of items. In each list the item used longest ago is
-// at the back, and because all sessions of a class have one idle timeout that is
-// also, to within the touch interval, the one that expires first.
-type shard struct {
-	mu      sync.Mutex
-	items   map[session.StoreKey]*item
-	lists   [classes]list
-	expired uint64
-	evicted uint64
+// hash spreads what is a hash already, so that nobody can know what collides.
+func (sh *shard) hash(first uint64) uint64 {
+	hi, lo := bits.Mul64(first^sh.seed[0], sh.seed[1])
+	return hi ^ lo
 }
 
-func (sh *shard) init() {
-	sh.items = make(map[session.StoreKey]*item)
-	for i := range sh.lists {
-		sh.lists[i].init()
+func (sh *shard) hashKey(key *session.StoreKey) uint64 {
+	return sh.hash(binary.LittleEndian.Uint64(key.Hash[:]))
+}
+
+func (sh *shard) keyHash(id uint32) uint64 { return sh.hashKey(&sh.slots.get(id).key) }
+
+// find returns the slot under key, 0 if there is none.
+func (sh *shard) find(key *session.StoreKey) (cell int, id uint32) {
+	return sh.keys.find(sh.hashKey(key), func(id uint32) bool { return sh.slots.get(id).key == *key })
+}
+
+// live returns the slot of the live session under key, 0 if there is none. One
+// that has expired is dropped.
+func (sh *shard) live(key *session.StoreKey, now int64) uint32 {
+	_, id := sh.find(key)
+	if id != 0 && sh.expires(sh.slots.get(id)) <= now {
+		sh.drop(id, session.Expired)
+		return 0
+	}
+	return id
+}
+
+func (sh *shard) keyed(id uint32) session.Keyed {
+	s := sh.slots.get(id)
+	return session.Keyed{Key: s.key, Entry: sh.entry(s)}
+}
+
+// add puts e under key, where nothing stands.
+func (sh *shard) add(key *session.StoreKey, e *session.Entry) uint32 {
+	id := sh.slots.add()
+	sh.slots.get(id).key = *key
+	sh.write(id, e)
+	sh.keys.insert(sh.hashKey(key), id, sh.keyHash)
+	sh.enter(id, e)
+	return id
+}
+
+// replace makes e what stands in slot id.
+func (sh *shard) replace(id uint32, e *session.Entry) {
+	s := sh.slots.get(id)
+	before := sh.expires(s)
+	if !sh.owns(&e.Owner, s) {
+		sh.leave(id)
+		sh.erase(id)
+		sh.write(id, e)
+		sh.enter(id, e)
+		return
+	}
+	sh.erase(id)
+	sh.write(id, e)
+	c := &sh.classes[s.kind()]
+	sh.use(id)
+	if after := e.Expires.UnixMicro(); after < before {
+		c.ends.push(units(after, sh.base), id)
 	}
 }
 
-// dropped is an item that the store ended, to be reported once no lock is held.
-type dropped struct {
-	key     session.StoreKey
-	entry   session.Entry
-	evicted bool
+// remove forgets the session in slot id.
+func (sh *shard) remove(id uint32) {
+	s := sh.slots.get(id)
+	cell, _ := sh.keys.find(sh.hashKey(&s.key), func(i uint32) bool { return i == id })
+	sh.keys.remove(cell, sh.keyHash)
+	sh.leave(id)
+	sh.erase(id)
+	sh.slots.remove(id)
 }
 
-// live returns the item under key, after dropping it if it has expired.
-func (sh *shard) live(key session.StoreKey, now time.Time) (*item, []dropped) {
-	it := sh.items[key]
-	if it == nil || !it.expired(now) {
-		return it, nil
+// drop ends a session on the store's own accord.
+func (sh *shard) drop(id uint32, why session.Ending) {
+	sh.gone = append(sh.gone, ended{sh.keyed(id), why})
+	sh.endings[why]++
+	sh.remove(id)
+}
+
+// write stores the record of a slot, erase removes it. Between them the slot has
+// none.
+func (sh *shard) write(id uint32, e *session.Entry) {
+	f := flagsOf(e)
+	sh.scratch = appendRecord(sh.scratch[:0], id, f, e)
+	s := sh.slots.get(id)
+	s.flags = f
+	s.stand(sh.arena.add(sh.scratch))
+	sh.classes[s.kind()].bytes += cost(len(sh.scratch))
+	if cap(sh.scratch) > maxShared {
+		sh.scratch = nil
 	}
-	return nil, []dropped{sh.drop(it, false)}
 }
 
-func (sh *shard) drop(it *item, evicted bool) dropped {
-	sh.remove(it)
-	if evicted {
-		sh.evicted++
+func (sh *shard) erase(id uint32) {
+	s := sh.slots.get(id)
+	n := recordLen(sh.arena.at(s.place()))
+	sh.classes[s.kind()].bytes -= cost(n)
+	sh.arena.remove(s.place(), n)
+}
+
+// enter makes a slot part of its class and of what its owner has, leave takes it
+// out of both.
+func (sh *shard) enter(id uint32, e *session.Entry) {
+	s := sh.slots.get(id)
+	c := &sh.classes[s.kind()]
+	c.count++
+	c.ends.push(units(e.Expires.UnixMicro(), sh.base), id)
+	sh.toFront(c, id)
+	sh.link(id, &e.Owner)
+}
+
+func (sh *shard) leave(id uint32) {
+	s := sh.slots.get(id)
+	c := &sh.classes[s.kind()]
+	c.count--
+	sh.fromList(c, s)
+	sh.unlink(id)
+}
+
+// use notes that a session was used just now.
+func (sh *shard) use(id uint32) {
+	s := sh.slots.get(id)
+	c := &sh.classes[s.kind()]
+	if c.newest != id {
+		sh.fromList(c, s)
+		sh.toFront(c, id)
+	}
+}
+
+func (sh *shard) toFront(c *class, id uint32) {
+	s := sh.slots.get(id)
+	s.newer, s.older = 0, c.newest
+	if c.newest != 0 {
+		sh.slots.get(c.newest).newer = id
 	} else {
-		sh.expired++
+		c.oldest = id
 	}
-	return dropped{it.key, it.entry, evicted}
+	c.newest = id
 }
 
-func (sh *shard) remove(it *item) {
-	sh.lists[it.class()].remove(it)
-	delete(sh.items, it.key)
-}
-
-func (sh *shard) put(key session.StoreKey, e session.Entry) {
-	it := sh.items[key]
-	if it == nil {
-		it = &item{key: key}
-		sh.items[key] = it
+func (sh *shard) fromList(c *class, s *slot) {
+	if s.newer != 0 {
+		sh.slots.get(s.newer).older = s.older
 	} else {
-		sh.lists[it.class()].remove(it)
+		c.newest = s.older
 	}
-	it.entry = e
-	sh.lists[it.class()].add(it)
+	if s.older != 0 {
+		sh.slots.get(s.older).newer = s.newer
+	} else {
+		c.oldest = s.newer
+	}
 }
 
-// sweepPerWrite is how many expired items of a class one write clears away: more
-// than the one it may add, so that the expired never pile up.
+// expired returns a session of the class that has expired, 0 if there is none. It
+// must be dropped then: nothing will find it a second time.
+func (sh *shard) expired(k kind, now int64) uint32 {
+	c := &sh.classes[k]
+	unit := units(now, sh.base)
+	var soon []uint32 // what ends later in this very unit
+	found := uint32(0)
+	for found == 0 {
+		id, ok := c.ends.due(unit)
+		if !ok {
+			break
+		}
+		s := sh.slots.get(id)
+		if s.flags&inUse == 0 || s.kind() != k {
+			c.ends.pop()
+			continue
+		}
+		switch end := sh.expires(s); {
+		case end <= now:
+			c.ends.pop()
+			found = id
+		case units(end, sh.base) == unit:
+			c.ends.pop()
+			soon = append(soon, id)
+		default:
+			c.ends.postpone(units(end, sh.base))
+		}
+	}
+	for _, id := range soon {
+		c.ends.push(unit, id)
+	}
+	return found
+}
+
+// sweepPerWrite is how many expired sessions of a class one write clears away:
+// more than the one it may add, so that the expired never pile up.
 const sweepPerWrite = 2
 
-// tidy drops what has expired at the back of each list, then what is over budget.
-func (sh *shard) tidy(budgets [classes]int64, now time.Time) (gone []dropped) {
-	for c := range sh.lists {
-		l := &sh.lists[c]
+// tidy drops what has expired, a little of it, then what is over budget: the
+// expired first and then what was used longest ago. The last one of a class
+// stands although it may be over budget alone: it is what was just written.
+func (sh *shard) tidy(now int64) {
+	for k := range classes {
+		c := &sh.classes[k]
 		for range sweepPerWrite {
-			if last := l.back(); last != nil && last.expired(now) {
-				gone = append(gone, sh.drop(last, false))
+			if id := sh.expired(k, now); id != 0 {
+				sh.drop(id, session.Expired)
 			}
 		}
-		for l.bytes > budgets[c] && l.count > 1 {
-			last := l.back()
-			gone = append(gone, sh.drop(last, !last.expired(now)))
+		for c.bytes > c.budget && c.count > 1 {
+			if id := sh.expired(k, now); id != 0 {
+				sh.drop(id, session.Expired)
+			} else {
+				sh.drop(c.oldest, session.Evicted)
+			}
 		}
 	}
-	return gone
+	sh.compact()
 }
 
-// list is a ring of items through a sentinel, most recently used first.
-type list struct {
-	root  item
-	count int
-	bytes int64
-}
-
-func (l *list) init() { l.root.prev, l.root.next = &l.root, &l.root }
-
-func (l *list) add(it *item) {
-	it.prev, it.next = &l.root, l.root.next
-	it.prev.next, it.next.prev = it, it
-	l.count++
-	l.bytes += it.size()
-}
-
-func (l *list) remove(it *item) {
-	it.prev.next, it.next.prev = it.next, it.prev
-	it.prev, it.next = nil, nil
-	l.count--
-	l.bytes -= it.size()
-}
-
-func (l *list) toFront(it *item) {
-	if l.root.next != it {
-		l.remove(it)
-		l.add(it)
-	}
-}
-
-func (l *list) back() *item {
-	if l.count == 0 {
-		return nil
-	}
-	return l.root.prev
-}
-
-// reporters are the functions that were registered, readable without a lock.
-type reporters struct {
-	mu   sync.Mutex
-	list atomic.Pointer[[]func(session.StoreKey, session.Entry, bool)]
-}
-
-func (r *reporters) add(f func(session.StoreKey, session.Entry, bool)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var next []func(session.StoreKey, session.Entry, bool)
-	if old := r.list.Load(); old != nil {
-		next = append(next, *old...)
-	}
-	next = append(next, f)
-	r.list.Store(&next)
-}
-
-func (r *reporters) send(gone []dropped) {
-	if len(gone) == 0 {
-		return
-	}
-	fs := r.list.Load()
-	if fs == nil {
-		return
-	}
-	for _, d := range gone {
-		for _, f := range *fs {
-			f(d.key, d.entry, d.evicted)
+// compact bounds what is kept of sessions that are gone.
+func (sh *shard) compact() {
+	for k := range sh.classes {
+		c := &sh.classes[k]
+		if c.ends.idle(c.count) {
+			c.ends = make(expiry, 0, c.count+c.count/8+8)
+			for id := c.newest; id != 0; id = sh.slots.get(id).older {
+				c.ends.push(units(sh.expires(sh.slots.get(id)), sh.base), id)
+			}
 		}
 	}
+	if sh.arena.live == 0 {
+		sh.arena = arena{}
+		return
+	}
+	sh.arena.compact(recordLen, func(p place, record string) {
+		s := sh.slots.get(slotOf(record))
+		if s.flags&inUse == 0 || s.place() != p {
+			return
+		}
+		sh.scratch = append(sh.scratch[:0], record...)
+		s.stand(sh.arena.add(sh.scratch))
+		sh.arena.remove(p, len(record))
+	})
+}
+
+// judge ends the session in slot id if it was revoked before it came there.
+func (sh *shard) judge(id uint32, now int64) {
+	e := sh.entry(sh.slots.get(id))
+	if e.Owner == (revocation.Owner{}) {
+		return
+	}
+	if epoch, denied := sh.revoked.of(e.Owner, e.Handle, now); denied || e.Epoch < epoch {
+		sh.drop(id, session.Revoked)
+	}
+}
+
+// close forgets everything but the counts of endings.
+func (sh *shard) close() {
+	sh.closed = true
+	sh.slots, sh.arena, sh.keys, sh.owners = slots{}, arena{}, index{}, index{}
+	sh.scratch, sh.ids = nil, nil
+	for k := range sh.classes {
+		sh.classes[k] = class{budget: sh.classes[k].budget}
+	}
+	sh.revoked.clear()
 }

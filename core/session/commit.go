@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (s *Session) commit(ctx context.Context) error {
 		return s.cause
 	case s.poisoned:
 		s.pending, s.poisoned = nil, false
-		return ErrSuperseded
+		return cmp.Or(s.cause, ErrSuperseded)
 	case s.state == anonymous && len(s.pending) > 0:
 		return s.createAnonymous(ctx)
 	case s.state == live || s.state == frozen:
@@ -72,13 +73,13 @@ func (s *Session) createAnonymous(ctx context.Context) error {
 func (s *Session) save(ctx context.Context) error {
 	writes := len(s.pending) > 0
 	touch := s.touchDue
-	if !writes && !touch && !s.unlink {
+	if !writes && !touch && !s.owesNote() {
 		return nil
 	}
 	wasDue := touch
 	done, err := s.change(ctx, forwards, nil, func(ctx context.Context, next record) (Entry, Entry, error) {
-		touch = wasDue && s.dueForTouch(&next)
-		if !touch && !writes && !s.unlink {
+		touch = wasDue && s.m.dueForTouch(&next, micros(s.m.now()))
+		if !touch && !writes && !s.owesNote() {
 			return s.entry[0], Entry{}, nil // another request has just noted the use
 		}
 		if touch {
@@ -86,7 +87,7 @@ func (s *Session) save(ctx context.Context) error {
 		}
 		return s.swap(ctx, next)
 	})
-	s.touchDue = false
+	s.touchDue, s.showDue, s.printDue = false, false, false
 	switch {
 	case err != nil && !writes:
 		return nil // noted as an event; nothing was claimed and the answer stands
@@ -102,6 +103,12 @@ func (s *Session) save(ctx context.Context) error {
 		s.cookie = cookieSet
 	}
 	return nil
+}
+
+// owesNote reports whether the record is to learn something about the request that
+// it does not know yet: a write that nothing waits for.
+func (s *Session) owesNote() bool {
+	return s.unlink || s.showDue && !s.rec.presented || s.printDue && s.rec.print != s.print
 }
 
 // swap stores next under the session's key.
@@ -146,6 +153,10 @@ func (s *Session) change(ctx context.Context, far reach, check func() error, att
 		if s.unlink {
 			next.link, next.linked = StoreKey{}, false
 		}
+		if s.printDue {
+			next.print = s.print
+		}
+		next.presented = next.presented || !s.minted
 		if next.data, err = pending.merge(s.rec.data, s.m.limit); err != nil {
 			return false, err
 		}
@@ -181,7 +192,7 @@ func (s *Session) dropped(p ops) {
 // true if there is none to go on with.
 func (s *Session) adopt(ctx context.Context, current Entry, far reach, writes bool) (gone bool, err error) {
 	var r record
-	if err := r.decode(current.Value, s.m.appTag, s.key[0]); err != nil {
+	if err := r.open(&current, s.m.appTag, s.key[0]); err != nil {
 		return false, s.fail(err)
 	}
 	switch {
@@ -202,7 +213,7 @@ func (s *Session) adopt(ctx context.Context, current Entry, far reach, writes bo
 			return false, s.fail(err)
 		}
 		var successor record
-		alive, err := s.open(r.link, next[0], &successor)
+		alive, err := s.open(r.link, &next[0], &successor)
 		if err != nil {
 			return false, s.fail(err)
 		}
@@ -212,7 +223,7 @@ func (s *Session) adopt(ctx context.Context, current Entry, far reach, writes bo
 		old := s.rec
 		s.authority, s.state = &old, frozen
 		s.key[0], s.entry[0], s.rec = r.link, next[0], successor
-		s.touchDue, s.unlink, s.cookie = false, false, cookieKeep
+		s.touchDue, s.unlink, s.showDue, s.printDue, s.cookie = false, false, false, false, cookieKeep
 		return false, nil
 	case writes:
 		return false, ErrSuperseded

@@ -69,15 +69,23 @@ func TestConfigMistakes(t *testing.T) {
 		{"data negative", session.Config{MaxDataBytes: -1}, []string{"MaxDataBytes"}},
 		{"data beyond 1 MiB", session.Config{MaxDataBytes: 1<<20 + 1}, []string{"MaxDataBytes"}},
 		{"data of 1 MiB", session.Config{MaxDataBytes: 1 << 20}, nil},
+		{"subject limit negative", session.Config{SubjectLimit: -1}, []string{"SubjectLimit"}},
+		{"subject limit of one", session.Config{SubjectLimit: 1}, nil},
+		{"subject limit beyond 10000", session.Config{SubjectLimit: 10_001}, []string{"SubjectLimit"}},
+		{"highest subject limit", session.Config{SubjectLimit: 10_000}, nil},
+		{"refusal without a limit", session.Config{RefuseAtLimit: true}, []string{"RefuseAtLimit"}},
+		{"refusal at a limit", session.Config{RefuseAtLimit: true, SubjectLimit: 5}, nil},
+		{"last policy", session.Config{Fingerprint: session.FingerprintIgnore}, nil},
+		{"no policy", session.Config{Fingerprint: session.FingerprintIgnore + 1}, []string{"Fingerprint"}},
 		{"secret empty", session.Config{Secret: []byte{}}, []string{"Secret"}},
 		{"secret short", session.Config{Secret: make([]byte, 31)}, []string{"Secret"}},
 		{"secret of 32", session.Config{Secret: make([]byte, 32)}, nil},
 		{"cookie", session.Config{Cookie: cookie.Config{Name: "a b", Domain: ".x"}}, []string{"cookie.Config.Name", "cookie.Config.Domain"}},
 		{"all at once", session.Config{
 			App: "!", IdleTimeout: 1, AnonymousIdleTimeout: 1, AbsoluteTimeout: 1, TouchInterval: -1, StoreTimeout: -1,
-			MaxDataBytes: -1, Secret: []byte("x"), Cookie: cookie.Config{Name: ";"},
+			MaxDataBytes: -1, SubjectLimit: -1, Fingerprint: 9, Secret: []byte("x"), Cookie: cookie.Config{Name: ";"},
 		}, []string{"App", "IdleTimeout", "AnonymousIdleTimeout", "AbsoluteTimeout", "TouchInterval", "StoreTimeout",
-			"MaxDataBytes", "Secret", "cookie.Config.Name"}},
+			"MaxDataBytes", "SubjectLimit", "Fingerprint", "Secret", "cookie.Config.Name"}},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			m, err := session.New(memstore.Default(), tc.cfg)
@@ -102,6 +110,11 @@ func TestConfigMistakes(t *testing.T) {
 		m, err := session.New(nil, session.Config{App: "!"})
 		require.Nil(t, m)
 		require.Equal(t, []string{"session.New.store", "session.Config.App"}, configErrors(err))
+	})
+	t.Run("no secret for a shared store", func(t *testing.T) {
+		m, err := session.New(newSpy(memstore.Default()), session.Config{})
+		require.Nil(t, m)
+		require.Equal(t, []string{"session.Config.Secret"}, configErrors(err))
 	})
 	t.Run("secret is not shown", func(t *testing.T) {
 		_, err := session.New(memstore.Default(), session.Config{Secret: []byte("hunter2")})
@@ -172,7 +185,7 @@ func TestIdentityMistakes(t *testing.T) {
 		want []string
 	}{
 		{"least", session.Identity{Subject: "a"}, nil},
-		{"most", session.Identity{Subject: long[:255], Method: long[:255], Roles: many[:255], Scopes: []string{long[:255]}}, nil},
+		{"most", session.Identity{Subject: long[:255], Method: long[:255], Device: long[:255], Roles: many[:255], Scopes: []string{long[:255]}}, nil},
 		{"almost 64 KiB of roles", session.Identity{Subject: "a", Roles: big}, nil},
 		{"proved long ago", session.Identity{Subject: "a", AuthTime: noon.Add(-time.Hour)}, nil},
 		{"proved now", session.Identity{Subject: "a", AuthTime: noon}, nil},
@@ -180,14 +193,16 @@ func TestIdentityMistakes(t *testing.T) {
 		{"long subject", session.Identity{Subject: long}, []string{"Subject"}},
 		{"subject not UTF-8", session.Identity{Subject: "\xff"}, []string{"Subject"}},
 		{"long method", session.Identity{Subject: "a", Method: long}, []string{"Method"}},
+		{"long device", session.Identity{Subject: "a", Device: long}, []string{"Device"}},
+		{"device not UTF-8", session.Identity{Subject: "a", Device: "\xff"}, []string{"Device"}},
 		{"future", session.Identity{Subject: "a", AuthTime: noon.Add(1)}, []string{"AuthTime"}},
 		{"empty role", session.Identity{Subject: "a", Roles: []string{"a", ""}}, []string{"Roles"}},
 		{"long role", session.Identity{Subject: "a", Roles: []string{long}}, []string{"Roles"}},
 		{"role not UTF-8", session.Identity{Subject: "a", Roles: []string{"\xff"}}, []string{"Roles"}},
 		{"many roles", session.Identity{Subject: "a", Roles: many}, []string{"Roles"}},
 		{"empty scope", session.Identity{Subject: "a", Scopes: []string{""}}, []string{"Scopes"}},
-		{"all at once", session.Identity{Method: long, AuthTime: noon.Add(1), Roles: []string{""}, Scopes: []string{""}},
-			[]string{"Subject", "Method", "AuthTime", "Roles", "Scopes"}},
+		{"all at once", session.Identity{Method: long, Device: long, AuthTime: noon.Add(1), Roles: []string{""}, Scopes: []string{""}},
+			[]string{"Subject", "Method", "Device", "AuthTime", "Roles", "Scopes"}},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			e := newEnv(t)

@@ -99,7 +99,7 @@ func TestTerminalEvents(t *testing.T) {
 		require.NoError(t, err)
 		e.m, err = session.New(newSpy(e.mem), session.Config{Now: e.clock.now, Audit: e.audit, Secret: secret})
 		require.NoError(t, err)
-		const n = 60 // all of one subject, and so in one shard of 16 KiB
+		const n = 200 // all of one subject, and so in one shard of 16 KiB
 		for range n {
 			e.login(ann())
 		}

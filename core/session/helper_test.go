@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -45,6 +47,8 @@ type spy struct {
 	keys   map[session.StoreKey]bool
 	values []string
 	ctxs   []context.Context
+	admits []session.Admission
+	untils []time.Time
 }
 
 func newSpy(inner *memstore.Store) *spy {
@@ -86,11 +90,14 @@ func (s *spy) Load(ctx context.Context, keys []session.StoreKey, out []session.E
 	return s.inner.Load(ctx, keys, out)
 }
 
-func (s *spy) Create(ctx context.Context, k session.StoreKey, e session.Entry) error {
+func (s *spy) Create(ctx context.Context, k session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 	if err := s.enter(ctx, "create", &e, k); err != nil {
-		return err
+		return 0, nil, err
 	}
-	return s.inner.Create(ctx, k, e)
+	s.mu.Lock()
+	s.admits = append(s.admits, a)
+	s.mu.Unlock()
+	return s.inner.Create(ctx, k, e, a)
 }
 
 func (s *spy) Swap(ctx context.Context, k session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
@@ -119,7 +126,74 @@ func (s *spy) Take(ctx context.Context, k session.StoreKey) (session.Entry, erro
 	return s.inner.Take(ctx, k)
 }
 
-func (s *spy) Report(f func(session.StoreKey, session.Entry, bool)) { s.inner.Report(f) }
+func (s *spy) List(ctx context.Context, o revocation.Owner) ([]session.Keyed, error) {
+	if err := s.enter(ctx, "list", nil); err != nil {
+		return nil, err
+	}
+	return s.inner.List(ctx, o)
+}
+
+func (s *spy) EndOne(ctx context.Context, o revocation.Owner, h revocation.Handle, until time.Time) (session.Keyed, error) {
+	if err := s.enter(ctx, "end one", nil); err != nil {
+		return session.Keyed{}, err
+	}
+	s.remember(until)
+	return s.inner.EndOne(ctx, o, h, until)
+}
+
+func (s *spy) EndOthers(ctx context.Context, o revocation.Owner, keep revocation.Handle, until time.Time) (uint64, []session.Keyed, error) {
+	if err := s.enter(ctx, "end others", nil); err != nil {
+		return 0, nil, err
+	}
+	s.remember(until)
+	return s.inner.EndOthers(ctx, o, keep, until)
+}
+
+func (s *spy) EndAll(ctx context.Context, o revocation.Owner, until time.Time) ([]session.Keyed, error) {
+	if err := s.enter(ctx, "end all", nil); err != nil {
+		return nil, err
+	}
+	s.remember(until)
+	return s.inner.EndAll(ctx, o, until)
+}
+
+func (s *spy) Revoked(ctx context.Context, o revocation.Owner, h revocation.Handle) (uint64, bool, error) {
+	if err := s.enter(ctx, "revoked", nil); err != nil {
+		return 0, false, err
+	}
+	return s.inner.Revoked(ctx, o, h)
+}
+
+func (s *spy) RaiseEpoch(ctx context.Context, o revocation.Owner, until time.Time) (uint64, error) {
+	if err := s.enter(ctx, "raise", nil); err != nil {
+		return 0, err
+	}
+	return s.inner.RaiseEpoch(ctx, o, until)
+}
+
+func (s *spy) RestoreEpoch(ctx context.Context, o revocation.Owner, epoch uint64, until time.Time) error {
+	if err := s.enter(ctx, "restore", nil); err != nil {
+		return err
+	}
+	s.remember(until)
+	return s.inner.RestoreEpoch(ctx, o, epoch, until)
+}
+
+func (s *spy) Deny(ctx context.Context, o revocation.Owner, h revocation.Handle, until time.Time) error {
+	if err := s.enter(ctx, "deny", nil); err != nil {
+		return err
+	}
+	return s.inner.Deny(ctx, o, h, until)
+}
+
+// remember keeps until when something that revokes is to be remembered.
+func (s *spy) remember(until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.untils = append(s.untils, until)
+}
+
+func (s *spy) Report(f func(session.StoreKey, session.Entry, session.Ending)) { s.inner.Report(f) }
 
 // fail makes the operations fail until heal.
 func (s *spy) fail(err error, ops ...string) {
@@ -143,7 +217,7 @@ func (s *spy) next(op string, f func()) {
 	s.before[op] = f
 }
 
-var everyOp = []string{"load", "create", "swap", "rename", "take"}
+var everyOp = []string{"load", "create", "swap", "rename", "take", "list", "end one", "end others", "end all", "revoked", "raise", "restore", "deny"}
 
 // count returns the calls since the last count, without those that are zero.
 func (s *spy) count() map[string]int {
@@ -216,9 +290,27 @@ func (e *env) begin(values ...string) *session.Session {
 
 func (e *env) beginLines(lines ...string) *session.Session {
 	e.t.Helper()
+	return e.beginAs(client{agent: "agent"}, lines...)
+}
+
+// client is what a request shows of who sends it, beside its cookies.
+type client struct{ agent, ip string }
+
+func (e *env) beginAs(c client, lines ...string) *session.Session {
+	e.t.Helper()
+	r := session.Request{Cookies: lines, UserAgent: c.agent}
+	if c.ip != "" {
+		r.ClientIP = netip.MustParseAddr(c.ip)
+	}
 	s := &session.Session{}
-	e.m.Begin(s, e.t.Context(), session.Request{Cookies: lines, UserAgent: "agent"})
+	e.m.Begin(s, e.t.Context(), r)
 	return s
+}
+
+// from is a request of c that presents value.
+func (e *env) from(c client, value string) *session.Session {
+	e.t.Helper()
+	return e.beginAs(c, name+"="+value)
 }
 
 // finish ends a request that must end well, and returns its Set-Cookie lines.
@@ -286,6 +378,22 @@ func (e *env) logout(value string) {
 	s := e.begin(value)
 	require.NoError(e.t, s.Logout(e.t.Context()))
 	e.finish(s)
+}
+
+// handle names the session that value stands for.
+func (e *env) handle(value string) string {
+	e.t.Helper()
+	info, err := e.live(value).Info()
+	require.NoError(e.t, err)
+	return info.Handle
+}
+
+// stored is what the store lists of a subject.
+func (e *env) stored(subject string) []session.Keyed {
+	e.t.Helper()
+	list, err := e.mem.List(e.t.Context(), e.m.Revocations().Owner(subject))
+	require.NoError(e.t, err)
+	return list
 }
 
 // live returns a request whose session is loaded and live.

@@ -22,6 +22,9 @@ type Identity struct {
 	// Method says how the subject proved itself: "password", "webauthn". At
 	// most 255 bytes; may be empty.
 	Method string
+	// Device names the client in Session.Devices. At most 255 bytes; default the
+	// kinds of browser and system that the User-Agent claims, without versions.
+	Device string
 	// AuthTime is when it did so. Zero means now; it may not be in the future.
 	AuthTime time.Time
 }
@@ -39,6 +42,9 @@ func (id Identity) check(now time.Time) error {
 	}
 	if len(id.Method) > maxName {
 		bad("Method", id.Method, "must be at most 255 bytes")
+	}
+	if len(id.Device) > maxName || !utf8.ValidString(id.Device) {
+		bad("Device", id.Device, "must be at most 255 bytes of UTF-8")
 	}
 	if id.AuthTime.After(now) {
 		bad("AuthTime", id.AuthTime.String(), "is in the future")

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -191,16 +192,18 @@ func (f Flash[T]) Take(s *Session) ([]T, error) {
 // newFlashID is unique and sorts by time: two values that one request adds differ
 // in time or, on a coarse clock, in the random tail and then in no stated order.
 func (m *Manager) newFlashID() (string, error) {
-	handle, err := m.newHandle()
-	if err != nil {
-		return "", err
+	var id [8 + 6]byte
+	binary.BigEndian.PutUint64(id[:], uint64(m.now().UnixNano()))
+	if _, err := io.ReadFull(m.rand, id[8:]); err != nil {
+		return "", fmt.Errorf("session: no random name: %w", err)
 	}
-	var at [8]byte
-	binary.BigEndian.PutUint64(at[:], uint64(m.now().UnixNano()))
-	return string(at[:]) + handle[:8], nil
+	return string(id[:]), nil
 }
 
 func encodeValue[T any](name string, v T) (string, error) {
+	if s, ok := any(v).(string); ok && plain(s) {
+		return `"` + s + `"`, nil
+	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return "", fmt.Errorf("session: value %q: %w", name, err)
@@ -224,8 +227,9 @@ func unmarshal[T any](raw string) (v T, err error) {
 	return v, err
 }
 
-// plain reports whether a JSON string's inside stands for itself. Its closing
-// quote is known to be the last byte because encodeValue wrote it.
+// plain reports whether a string stands for itself inside the quotes of a JSON
+// string. When it is read, its closing quote is known to be the last byte because
+// encodeValue wrote it.
 func plain(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' || c == '\\' || c == '"' || c >= 0x80 {

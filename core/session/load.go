@@ -16,20 +16,15 @@ func (s *Session) load() error {
 	if s.finished {
 		return ErrFinished
 	}
-	switch s.state {
-	case unloaded:
-	case unknown:
+	if s.state != unloaded {
 		return s.cause
-	default:
-		return nil
 	}
 	s.asked = true
 	s.found = new(found)
 	if err := s.lookUp(); err != nil {
 		s.state, s.cause = unknown, s.fail(err)
-		return s.cause
 	}
-	return nil
+	return s.cause
 }
 
 func (s *Session) lookUp() error {
@@ -46,7 +41,7 @@ func (s *Session) lookUp() error {
 	if err := s.m.store.Load(ctx, s.key[:], s.entry[:]); err != nil {
 		return err
 	}
-	alive, err := s.open(s.key[0], s.entry[0], &s.rec)
+	alive, err := s.open(s.key[0], &s.entry[0], &s.rec)
 	if err != nil {
 		return err
 	}
@@ -83,8 +78,8 @@ func (s *Session) lookUpSeveral() error {
 	}
 	records := make([]record, len(keys))
 	var sessions, snapshots []int
-	for i, e := range entries {
-		alive, err := s.open(keys[i], e, &records[i])
+	for i := range entries {
+		alive, err := s.open(keys[i], &entries[i], &records[i])
 		switch {
 		case err != nil:
 			return err
@@ -118,16 +113,16 @@ func (s *Session) lookUpSeveral() error {
 // open decodes what the store returned for key and reports whether it is alive.
 // The store has enforced Expires by its clock; ours is asked as well, so that
 // neither clock alone can lengthen a life.
-func (s *Session) open(key StoreKey, e Entry, r *record) (alive bool, err error) {
+func (s *Session) open(key StoreKey, e *Entry, r *record) (alive bool, err error) {
 	if e.Version == 0 {
 		return false, nil
 	}
-	if err := r.decode(e.Value, s.m.appTag, key); err != nil {
+	if err := r.open(e, s.m.appTag, key); err != nil {
 		return false, err
 	}
-	now := micros(s.m.now())
+	s.at = micros(s.m.now())
 	idle := s.m.idleFor(r)
-	if now < r.deadline(idle) {
+	if s.at < r.deadline(idle) {
 		return true, nil
 	}
 	// Whoever takes the record out reports its end; a failure leaves it to the
@@ -155,18 +150,41 @@ func (s *Session) accept() error {
 	if s.rec.kind != kindLive {
 		return s.acceptSnapshot()
 	}
+	if s.entry[0].Behind {
+		s.restoreEpoch()
+	}
 	s.state = live
+	if !s.examine(&s.rec) {
+		return s.endSuspect()
+	}
 	if s.rec.linked {
 		if err := s.dropSnapshot(); err != nil {
 			return err
 		}
 	}
-	s.touchDue = s.dueForTouch(&s.rec)
+	if s.cause != nil {
+		return nil // use that looks like somebody else's keeps nothing alive
+	}
+	s.touchDue = s.m.dueForTouch(&s.rec, s.at)
+	s.showDue = s.m.marks && s.rec.subject != "" && !s.rec.presented
 	return nil
 }
 
-func (s *Session) dueForTouch(r *record) bool {
-	return micros(s.m.now())-r.touched >= s.m.touchFor(r).Microseconds()
+// restoreEpoch puts back what the store has lost: an authentic session carries an
+// epoch that the store does not know, so whatever was revoked before it is alive
+// again. The session itself is none of that, and goes on if the store refuses.
+func (s *Session) restoreEpoch() {
+	ctx, cancel := s.m.storeContext(s.ctx, true)
+	defer cancel()
+	if err := s.m.store.RestoreEpoch(ctx, s.rec.owner, s.entry[0].Epoch, s.m.until()); err != nil {
+		s.event(audit.StoreFailed, audit.CauseError, &s.rec, err)
+		return
+	}
+	s.event(audit.EpochRestored, "", &s.rec, nil)
+}
+
+func (m *Manager) dueForTouch(r *record, now int64) bool {
+	return now-r.touched >= m.touchFor(r).Microseconds()
 }
 
 // dropSnapshot ends the old id: the new one has now been presented, so no lost
@@ -193,7 +211,7 @@ func (s *Session) acceptSnapshot() error {
 		return err
 	}
 	var successor record
-	alive, err := s.open(snapshot.link, next[0], &successor)
+	alive, err := s.open(snapshot.link, &next[0], &successor)
 	if err != nil {
 		return err
 	}
@@ -204,6 +222,12 @@ func (s *Session) acceptSnapshot() error {
 		return nil
 	}
 	s.state, s.authority = frozen, &snapshot
+	if !s.examine(&snapshot) || s.cause != nil {
+		// It is there for the very browser whose answer was lost.
+		s.forget()
+		return nil
+	}
+	s.printDue = false
 	if snapshot.kind == kindRenewed {
 		s.key[0], s.entry[0], s.rec = snapshot.link, next[0], successor
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,12 +10,13 @@ import (
 	"io"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/internal/realm"
+	"github.com/sallyport-go/sallyport/core/revocation"
 )
 
 // Config says how a Manager keeps sessions. The zero value is the strict choice
@@ -46,9 +48,21 @@ type Config struct {
 	// MaxDataBytes bounds what one session may hold, names and lengths
 	// included. Default 16 KiB, at most 1 MiB.
 	MaxDataBytes int
-	// Secret is what the fleet shares, at least 32 random bytes. Out of it comes
-	// the key under which a subject is turned into a routing tag. With the
-	// in-memory store it may be nil: the process then makes its own.
+	// SubjectLimit is how many sessions one subject may have. Default 1000, which
+	// is no limit for a person and one for a script that logs in for ever; at
+	// most 10000.
+	SubjectLimit int
+	// RefuseAtLimit makes a login fail with ErrLimit when the subject has
+	// SubjectLimit sessions. Else the oldest session makes room. Sessions whose
+	// cookie never came back go first and do not count for a refusal. It needs
+	// SubjectLimit.
+	RefuseAtLimit bool
+	// Fingerprint says what happens when a session is used from another kind of
+	// browser or another network. The zero value tells Audit.
+	Fingerprint FingerprintPolicy
+	// Secret is what the fleet shares, at least 32 random bytes. Out of it come
+	// the keys under which subjects and fingerprints are hashed. With a store in
+	// memory (Local) it may be nil: the process then has one of its own.
 	Secret []byte
 	// Audit receives what happens to sessions. nil discards.
 	Audit audit.Sink
@@ -68,9 +82,8 @@ const (
 	defaultStoreTimeout  = 2 * time.Second
 	defaultDataBytes     = 16 << 10
 	maxDataBytes         = 1 << 20
-	maxAppLen            = 64
-	appAlphabet          = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-	minSecretLen         = 32
+	defaultSubjectLimit  = 1000
+	maxSubjectLimit      = 10_000
 	maxIdle              = 400 * 24 * time.Hour // RFC 6265bis section 5.5: browsers cut longer cookies
 )
 
@@ -85,6 +98,12 @@ type Manager struct {
 	local   bool
 	app     string
 	appTag  [4]byte
+	revoked *revocation.Registry
+	prints  printer
+	// admit is what a login is let in on, its end excepted; marks: the limit is
+	// the application's, so first presentations are noted.
+	admit   Admission
+	marks   bool
 	cookie  *cookie.Spec
 	idle    time.Duration
 	anon    time.Duration
@@ -92,7 +111,6 @@ type Manager struct {
 	touch   time.Duration // 0: by the idle timeout
 	timeout time.Duration
 	limit   int
-	tagKey  []byte
 	audit   audit.Sink
 	now     func() time.Time
 	rand    io.Reader
@@ -109,8 +127,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 			Reason: "sessions live in a store; memstore.Default() is the embedded one"})
 	}
 	setDefault(&cfg.App, defaultApp)
-	if len(cfg.App) > maxAppLen || strings.Trim(cfg.App, appAlphabet) != "" {
-		bad("App", cfg.App, "must be 1 to 64 of A-Z a-z 0-9 . _ -")
+	realm.Check(cfg.App, cfg.Secret, bad)
+	if _, local := store.(Local); !local && store != nil && cfg.Secret == nil {
+		bad("Secret", "nil", "other processes use the store too, and find a user's sessions only with the same secret")
 	}
 	setDefault(&cfg.IdleTimeout, defaultIdle)
 	setDefault(&cfg.AnonymousIdleTimeout, min(defaultAnonymousIdle, cfg.IdleTimeout))
@@ -143,8 +162,14 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if cfg.MaxDataBytes < 0 || cfg.MaxDataBytes > maxDataBytes {
 		bad("MaxDataBytes", strconv.Itoa(cfg.MaxDataBytes), "must be 1 to 1048576 bytes")
 	}
-	if cfg.Secret != nil && len(cfg.Secret) < minSecretLen {
-		bad("Secret", strconv.Itoa(len(cfg.Secret))+" bytes", "must be at least 32 random bytes, or nil")
+	if cfg.SubjectLimit < 0 || cfg.SubjectLimit > maxSubjectLimit {
+		bad("SubjectLimit", strconv.Itoa(cfg.SubjectLimit), "must be 1 to 10000, or 0 for the default")
+	}
+	if cfg.RefuseAtLimit && cfg.SubjectLimit == 0 {
+		bad("RefuseAtLimit", "true", "refuses logins, so SubjectLimit must say from how many sessions on")
+	}
+	if cfg.Fingerprint > FingerprintIgnore {
+		bad("Fingerprint", strconv.Itoa(int(cfg.Fingerprint)), "is none of the policies")
 	}
 	spec, err := cookie.New(cfg.Cookie)
 	if err != nil {
@@ -153,37 +178,39 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Rand == nil {
-		cfg.Rand = rand.Reader
-	}
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("session: %w", errors.Join(errs...))
+	}
+	secret, err := realm.Secret(cfg.Secret, cfg.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
 	}
 	m := &Manager{
 		store: store, app: cfg.App, cookie: spec,
 		idle: cfg.IdleTimeout, anon: cfg.AnonymousIdleTimeout, ends: cfg.AbsoluteTimeout, touch: cfg.TouchInterval,
 		timeout: cfg.StoreTimeout, limit: cfg.MaxDataBytes, audit: cfg.Audit, now: cfg.Now, rand: cfg.Rand,
+		admit: Admission{Max: cmp.Or(cfg.SubjectLimit, defaultSubjectLimit), Refuse: cfg.RefuseAtLimit},
+		marks: cfg.SubjectLimit != 0,
 	}
 	sum := sha256.Sum256([]byte(cfg.App))
 	copy(m.appTag[:], sum[:])
-	if m.tagKey, err = tagKey(cfg.Secret, cfg.Rand); err != nil {
-		return nil, err
+	if m.prints, err = newPrinter(cfg.Fingerprint, cfg.App, secret); err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	m.revoked, err = revocation.New(store, revocation.Config{
+		App: cfg.App, Secret: secret, Lifetime: cfg.AbsoluteTimeout, StoreTimeout: cfg.StoreTimeout, Audit: cfg.Audit, Now: cfg.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
 	}
 	_, m.local = store.(Local)
 	if r, ok := store.(Reporter); ok {
 		r.Report(m.ended)
 	}
 	return m, nil
-}
-
-func tagKey(secret []byte, random io.Reader) ([]byte, error) {
-	if secret == nil {
-		secret = make([]byte, minSecretLen)
-		if _, err := io.ReadFull(random, secret); err != nil {
-			return nil, fmt.Errorf("session: no random secret: %w", err)
-		}
-	}
-	return deriveTagKey(secret)
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -196,6 +223,10 @@ func setDefault[T comparable](field *T, value T) {
 // App returns the application's name.
 func (m *Manager) App() string { return m.app }
 
+// Revocations returns the registry of what is revoked, on the same store and with
+// the same secret: for credentials beside sessions, which end with the same acts.
+func (m *Manager) Revocations() *revocation.Registry { return m.revoked }
+
 // Cookie returns the compiled session cookie.
 func (m *Manager) Cookie() *cookie.Spec { return m.cookie }
 
@@ -206,7 +237,8 @@ type Request struct {
 	// Cookies are the Cookie header lines as received. They are read by Begin
 	// and the slice is not kept.
 	Cookies []string
-	// UserAgent and ClientIP go into audit events and are believed by nobody.
+	// UserAgent and ClientIP go into audit events and, hashed, into the session's
+	// fingerprint. They are a signal and nothing is granted because of them.
 	UserAgent string
 	ClientIP  netip.Addr
 }
@@ -254,25 +286,32 @@ func (m *Manager) touchFor(r *record) time.Duration {
 // entry makes the stored form of r for key.
 func (m *Manager) entry(key StoreKey, version uint64, r *record) Entry {
 	return Entry{
-		Version: version,
-		Expires: fromMicros(r.deadline(m.idleFor(r))),
-		Subject: r.subject,
-		Value:   r.encode(m.appTag, key),
+		Version:   version,
+		Expires:   fromMicros(r.deadline(m.idleFor(r))),
+		Owner:     r.owner,
+		Handle:    r.handle,
+		Listed:    r.subject != "" && r.kind == kindLive,
+		Presented: r.presented,
+		Created:   fromMicros(r.created),
+		Value:     r.encode(m.appTag, key),
 	}
 }
 
 // ended is told by the store that it dropped a record by itself.
-func (m *Manager) ended(key StoreKey, e Entry, evicted bool) {
+func (m *Manager) ended(key StoreKey, e Entry, why Ending) {
 	var r record
-	if r.decode(e.Value, m.appTag, key) != nil || r.kind != kindLive {
+	if r.open(&e, m.appTag, key) != nil || r.kind != kindLive {
 		return // another application's, or a snapshot: neither is a session that ended
 	}
 	cause := r.expiryCause(m.idleFor(&r))
-	if evicted {
+	switch why {
+	case Evicted:
 		cause = audit.CauseEvicted
+	case Revoked:
+		cause = audit.CauseRevoked
 	}
 	m.record(context.Background(), audit.Event{
-		Name: audit.SessionExpired, Cause: cause, Subject: r.subject, Session: r.handle,
+		Name: audit.SessionExpired, Cause: cause, Subject: r.subject, Session: r.handle.String(),
 	})
 }
 

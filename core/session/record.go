@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/sallyport-go/sallyport/core/revocation"
 )
 
 // kind says what a stored record stands for.
@@ -20,17 +22,23 @@ const (
 	kindSteppedUp
 )
 
-// record is the decoded form of Entry.Value. Its strings alias the value, so
+// record is an Entry as the Manager sees it. Its strings alias the value, so
 // decoding allocates nothing.
 type record struct {
+	// What the store knows too and the value does not repeat.
+	owner     revocation.Owner
+	handle    revocation.Handle
+	presented bool
+
 	kind    kind
 	created int64 // microseconds since 1970, like all times here
 	touched int64
 	ends    int64 // the absolute end, which never moves
 	authed  int64
-	handle  string
+	print   fingerprint
 	subject string
 	method  string
+	device  string
 	roles   string // length-prefixed list
 	scopes  string // length-prefixed list
 	// link is the snapshot's key in a live record whose id was never presented,
@@ -43,14 +51,16 @@ type record struct {
 // The value begins with fixed fields, then length-prefixed ones, then the data:
 //
 //	version 1 | kind and flags 1 | app 4 | key check 8 | created touched ends authed 8 each |
-//	[link 36] | handle subject method (2+n each) | roles scopes (2+n each) | data (4+n)
+//	fingerprint 16 | [link 36] | subject method device roles scopes (2+n each) | data (4+n)
 //
 // app and key check bind a value to its place: a store that answers with another
 // record (a mixed-up reply, a restored backup of another application) is found
 // out by decode and never taken for a login.
 const (
 	recordVersion = 1
-	fixedLen      = 1 + 1 + 4 + 8 + 4*8
+	timesAt       = 1 + 1 + 4 + 8
+	printAt       = timesAt + 4*8
+	fixedLen      = printAt + printLen
 	linkLen       = 4 + 32
 	flagLinked    = 0x80
 	checkLen      = 8
@@ -60,7 +70,7 @@ const (
 var errRecord = errors.New("session: the store returned a value that is no record of this key")
 
 func (r *record) encode(app [4]byte, key StoreKey) string {
-	n := fixedLen + 5*2 + len(r.handle) + len(r.subject) + len(r.method) + len(r.roles) + len(r.scopes) + dataLenLen + len(r.data)
+	n := fixedLen + 5*2 + len(r.subject) + len(r.method) + len(r.device) + len(r.roles) + len(r.scopes) + dataLenLen + len(r.data)
 	if r.linked {
 		n += linkLen
 	}
@@ -79,11 +89,12 @@ func (r *record) encode(app [4]byte, key StoreKey) string {
 		binary.BigEndian.PutUint64(num[:], uint64(t))
 		b.Write(num[:])
 	}
+	b.Write(r.print[:])
 	if r.linked {
 		b.Write(r.link.Tag[:])
 		b.Write(r.link.Hash[:])
 	}
-	for _, s := range [...]string{r.handle, r.subject, r.method, r.roles, r.scopes} {
+	for _, s := range [...]string{r.subject, r.method, r.device, r.roles, r.scopes} {
 		binary.BigEndian.PutUint16(num[:2], uint16(len(s)))
 		b.Write(num[:2])
 		b.WriteString(s)
@@ -93,6 +104,19 @@ func (r *record) encode(app [4]byte, key StoreKey) string {
 	b.Write(num[:dataLenLen])
 	b.WriteString(string(r.data))
 	return b.String()
+}
+
+// open reads an entry that stood under key, the fields that its value does not
+// repeat included.
+func (r *record) open(e *Entry, app [4]byte, key StoreKey) error {
+	if err := r.decode(e.Value, app, key); err != nil {
+		return err
+	}
+	if (r.subject == "") != e.Owner.IsZero() {
+		return errRecord
+	}
+	r.owner, r.handle, r.presented = e.Owner, e.Handle, e.Presented
+	return nil
 }
 
 // decode reads a value that stood under key. It accepts exactly what encode
@@ -108,10 +132,11 @@ func (r *record) decode(v string, app [4]byte, key StoreKey) error {
 	if r.kind > kindSteppedUp || (r.kind != kindLive && !r.linked) {
 		return errRecord
 	}
-	times := v[6+checkLen : fixedLen]
+	times := v[timesAt:printAt]
 	for i, t := range [...]*int64{&r.created, &r.touched, &r.ends, &r.authed} {
 		*t = int64(beUint64(times[i*8:]))
 	}
+	copy(r.print[:], v[printAt:])
 	v = v[fixedLen:]
 	if r.linked {
 		if len(v) < linkLen {
@@ -121,7 +146,7 @@ func (r *record) decode(v string, app [4]byte, key StoreKey) error {
 		copy(r.link.Hash[:], v[4:])
 		v = v[linkLen:]
 	}
-	for _, s := range [...]*string{&r.handle, &r.subject, &r.method, &r.roles, &r.scopes} {
+	for _, s := range [...]*string{&r.subject, &r.method, &r.device, &r.roles, &r.scopes} {
 		if len(v) < 2 {
 			return errRecord
 		}

@@ -40,6 +40,9 @@ var (
 	// moment ago by a renewal or a step-up. It still identifies the user, as
 	// before the step; it may change nothing.
 	ErrSuperseded = errors.New("session: the presented id was replaced; this needs the new one")
+	// ErrStepUp says that the session is used from elsewhere than before and that
+	// Config.Fingerprint asks for another login until it says who this is.
+	ErrStepUp = errors.New("session: the session's use has changed; its user must log in again")
 	// ErrTooLarge says that the session's data would pass Config.MaxDataBytes.
 	ErrTooLarge = errors.New("session: too much data")
 )
@@ -70,11 +73,14 @@ type Session struct {
 
 	mu    sync.Mutex
 	state state
-	cause error // why the state is unknown
+	cause error // why the state is unknown, or known and not good enough
 
 	*found            // what the store was asked about; nil until then
 	authority *record // the snapshot behind an id that was replaced
 	unlink    bool    // rec's snapshot was dropped and is to be forgotten at commit
+	showDue   bool    // the id was presented for the first time, which is to be noted
+	printDue  bool    // print is to be remembered
+	print     fingerprint
 
 	value    string // the live credential; set once its record is known or made
 	minted   bool   // value was made by this request and no client has it
@@ -97,6 +103,7 @@ type found struct {
 	key   [1]StoreKey // arrays of one, so that a read hands the store
 	entry [1]Entry    // slices of them
 	rec   record
+	at    int64 // when the store was last asked
 }
 
 type cookieAction uint8
@@ -147,9 +154,16 @@ func (s *Session) Principal() (core.Principal, error) {
 	if err != nil {
 		return core.Principal{}, err
 	}
+	// Who keeps a principal must not keep the store's memory with it, so its strings
+	// are copies, made at once.
+	own := r.subject + r.method + r.roles + r.scopes + r.handle.String()
+	cut := func(n int) (head string) {
+		head, own = own[:n], own[n:]
+		return head
+	}
 	return core.Principal{
-		Subject: r.subject, Roles: decodeList(r.roles), Scopes: decodeList(r.scopes),
-		Session: r.handle, AuthTime: fromMicros(r.authed), Method: r.method,
+		Subject: cut(len(r.subject)), Method: cut(len(r.method)), AuthTime: fromMicros(r.authed),
+		Roles: decodeList(cut(len(r.roles))), Scopes: decodeList(cut(len(r.scopes))), Session: own,
 	}, nil
 }
 
@@ -239,10 +253,14 @@ func (s *Session) Info() (Info, error) {
 	if r == nil {
 		return Info{}, core.ErrAnonymous
 	}
+	return s.m.info(r), nil
+}
+
+func (m *Manager) info(r *record) Info {
 	return Info{
-		Handle: r.handle, Created: fromMicros(r.created), Touched: fromMicros(r.touched),
-		IdleEnd: fromMicros(r.deadline(s.m.idleFor(r))), AbsoluteEnd: fromMicros(r.ends),
-	}, nil
+		Handle: r.handle.String(), Created: fromMicros(r.created), Touched: fromMicros(r.touched),
+		IdleEnd: fromMicros(r.deadline(m.idleFor(r))), AbsoluteEnd: fromMicros(r.ends),
+	}
 }
 
 // Audit records an event about this session's request, for guards and adapters.
@@ -258,7 +276,7 @@ func (s *Session) Audit(name audit.Name, cause audit.Cause, err error) {
 func (s *Session) event(name audit.Name, cause audit.Cause, r *record, err error) {
 	e := audit.Event{Name: name, Cause: cause, ClientIP: s.clientIP, UserAgent: truncate(s.userAgent), Err: err}
 	if r != nil {
-		e.Subject, e.Session = r.subject, r.handle
+		e.Subject, e.Session = r.subject, r.handle.String()
 		if name == audit.LoginSucceeded {
 			e.Method = r.method
 		}

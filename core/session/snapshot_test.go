@@ -127,6 +127,18 @@ func TestSnapshotMakesNoTransition(t *testing.T) {
 				"switch": func(s *session.Session) error { return s.Login(t.Context(), bob()) },
 				"renew":  func(s *session.Session) error { return s.Renew(t.Context()) },
 				"logout": func(s *session.Session) error { return s.Logout(t.Context()) },
+				"devices": func(s *session.Session) error {
+					_, err := s.Devices(t.Context())
+					return err
+				},
+				"revoke": func(s *session.Session) error {
+					info, err := s.Info()
+					require.NoError(t, err)
+					_, err = s.Revoke(t.Context(), info.Handle)
+					return err
+				},
+				"revoke others": func(s *session.Session) error { return s.RevokeOthers(t.Context()) },
+				"revoke all":    func(s *session.Session) error { return s.RevokeAll(t.Context()) },
 			} {
 				s := r.begin(r.old)
 				r.quiet()

@@ -1,12 +1,12 @@
 package session
 
 import (
-	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
+
+	"github.com/sallyport-go/sallyport/core/internal/realm"
 )
 
 // The cookie's value: a routing tag and the secret, as one run of base64url
@@ -16,7 +16,6 @@ const (
 	tagLen    = 4
 	secretLen = 32
 	valueLen  = (tagLen + secretLen) * 4 / 3
-	handleLen = 16
 )
 
 // wellFormed reports whether v has the shape of a value that we could have
@@ -40,7 +39,7 @@ func wellFormed(v string) bool {
 // is hashed in front of it, so that two applications on one store cannot use each
 // other's sessions even with the same id.
 func (m *Manager) keyOf(value string) StoreKey {
-	var in [maxAppLen + 1 + valueLen]byte
+	var in [realm.MaxAppLen + 1 + valueLen]byte
 	n := copy(in[:], m.app)
 	n++ // the zero byte: an application's name holds none, so the split is unique
 	n += copy(in[n:], value)
@@ -62,30 +61,9 @@ func (m *Manager) newValue(tag [tagLen]byte) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b[:]), nil
 }
 
-func (m *Manager) newHandle() (string, error) {
-	var b [handleLen]byte
-	if _, err := io.ReadFull(m.rand, b[:]); err != nil {
-		return "", fmt.Errorf("session: no random handle: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:]), nil
-}
-
 func (m *Manager) randomTag() (tag [tagLen]byte, err error) {
 	if _, err = io.ReadFull(m.rand, tag[:]); err != nil {
 		err = fmt.Errorf("session: no random tag: %w", err)
 	}
 	return tag, err
-}
-
-// subjectTag is the same for everything that one subject owns and tells nothing
-// about the subject to whoever has no key.
-func (m *Manager) subjectTag(subject string) (tag [tagLen]byte) {
-	mac := hmac.New(sha256.New, m.tagKey)
-	mac.Write([]byte(subject))
-	copy(tag[:], mac.Sum(nil))
-	return tag
-}
-
-func deriveTagKey(secret []byte) ([]byte, error) {
-	return hkdf.Key(sha256.New, secret, nil, "sallyport subject tag v1", sha256.Size)
 }

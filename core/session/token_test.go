@@ -33,7 +33,13 @@ func tag(value string) string { return value[:5] } // 30 of the 32 bits
 
 func TestTag(t *testing.T) {
 	another := func(change ...func(*session.Config)) *env { return newEnv(t, change...) }
-	noSecret := func(c *session.Config) { c.Secret = nil }
+	noSecret := func(random io.Reader) *env { // which only a store in the process's own memory allows
+		e := another()
+		var err error
+		e.m, err = session.New(e.mem, session.Config{Now: e.clock.now, Rand: random})
+		require.NoError(t, err)
+		return e
+	}
 	otherSecret := func(c *session.Config) { c.Secret = []byte(strings.Repeat("t", 40)) }
 	e := another()
 	want := tag(e.login(ann()))
@@ -48,9 +54,12 @@ func TestTag(t *testing.T) {
 	t.Run("another subject", func(t *testing.T) { require.NotEqual(t, want, tag(e.login(bob()))) })
 	t.Run("another secret", func(t *testing.T) { require.NotEqual(t, want, tag(another(otherSecret).login(ann()))) })
 	t.Run("no secret", func(t *testing.T) {
-		a, b := another(noSecret), another(noSecret)
-		require.Equal(t, tag(a.login(ann())), tag(a.login(ann())))
-		require.NotEqual(t, tag(a.login(ann())), tag(b.login(ann())))
+		a, b, c := noSecret(nil), noSecret(nil), noSecret(&switchable{})
+		own := tag(a.login(ann()))
+		require.Equal(t, own, tag(a.login(ann())))
+		require.Equal(t, own, tag(b.login(ann())), "a process has one")
+		require.NotEqual(t, want, own)
+		require.NotEqual(t, own, tag(c.login(ann())), "a source of its own makes one of its own")
 	})
 	t.Run("anonymous is random", func(t *testing.T) {
 		tags := make(map[string]bool)
@@ -139,6 +148,20 @@ func TestRandomSourceFails(t *testing.T) {
 		require.Zero(t, e.mem.Stats().Anonymous)
 		require.Empty(t, e.store.count())
 	})
+	t.Run("handle of a login", func(t *testing.T) {
+		for n := 32; n < 32+16; n++ {
+			var source switchable
+			e := newEnv(t, func(c *session.Config) { c.Rand = &source })
+			visitor := e.visit()
+			source.set(bytes.NewReader(make([]byte, n)))
+			s := e.begin(visitor)
+			require.Error(t, s.Login(t.Context(), ann()), n)
+			e.silent(s)
+			source.set(nil)
+			e.has(e.begin(visitor), cart, "apple")
+			require.Empty(t, e.stored("ann"))
+		}
+	})
 	t.Run("renewal", func(t *testing.T) {
 		var source switchable
 		e := newEnv(t, func(c *session.Config) { c.Rand = &source })
@@ -201,11 +224,17 @@ func TestStoreHoldsNoCredential(t *testing.T) {
 	require.NoError(t, s.Login(t.Context(), ann()))
 	values = append(values, e.value(s))
 	s = e.begin(values[3])
+	require.NoError(t, s.RevokeOthers(t.Context()))
+	values = append(values, e.value(s))
+	s = e.begin(values[4])
 	require.NoError(t, s.Login(t.Context(), bob()))
 	values = append(values, e.value(s))
-	e.logout(values[4])
+	list, err := e.m.Devices(t.Context(), "bob")
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	e.logout(values[5])
 
-	var dump []string
+	dump := []string{list[0].Handle, list[0].Name}
 	for k := range e.store.keys {
 		dump = append(dump, string(k.Hash[:]), string(k.Tag[:]), k.String())
 	}
@@ -336,7 +365,9 @@ func TestMisplacedRecord(t *testing.T) {
 	}
 	var out [2]session.Entry
 	require.NoError(t, e.mem.Load(t.Context(), keys, out[:]))
-	_, err := e.mem.Swap(t.Context(), keys[0], out[0].Version, out[1])
+	misplaced := out[0]
+	misplaced.Value = out[1].Value
+	_, err := e.mem.Swap(t.Context(), keys[0], out[0].Version, misplaced)
 	require.NoError(t, err)
 	s := e.begin(a)
 	_, err = s.Principal()

@@ -1,12 +1,15 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/revocation"
 )
 
 // Login makes id the identity of the session and always changes the session's
@@ -25,14 +28,14 @@ import (
 // ErrHeadersSent, ErrSuperseded, an error of the identity, an error that wraps
 // core.ErrUnknown (nobody is logged in by it), or one of the random source.
 func (s *Session) Login(ctx context.Context, id Identity) error {
-	return s.transition(func() error { return s.login(ctx, id) })
+	return s.transition(true, func() error { return s.login(ctx, id) })
 }
 
 // Renew gives the session a new id and leaves everything else as it is. The old
 // id goes on for data until the new one is presented, at most 60 s.
 // core.ErrAnonymous if there is no session to renew, else errors as for Login.
 func (s *Session) Renew(ctx context.Context) error {
-	return s.transition(func() error {
+	return s.transition(false, func() error {
 		if s.state != live {
 			return core.ErrAnonymous
 		}
@@ -45,7 +48,7 @@ func (s *Session) Renew(ctx context.Context) error {
 // not wipe out a fresh login. Errors as for Login; after one that wraps
 // core.ErrUnknown the session may still be alive.
 func (s *Session) Logout(ctx context.Context) error {
-	return s.transition(func() error {
+	return s.transition(true, func() error {
 		if s.state != live {
 			return nil
 		}
@@ -61,8 +64,9 @@ func (s *Session) Logout(ctx context.Context) error {
 	})
 }
 
-// transition runs what every change of identity has in common.
-func (s *Session) transition(step func() error) error {
+// transition runs what every change of identity has in common. proves is true for
+// the steps that a session may take whose use has changed.
+func (s *Session) transition(proves bool, step func() error) error {
 	if s == nil {
 		return core.ErrNoMiddleware
 	}
@@ -71,7 +75,8 @@ func (s *Session) transition(step func() error) error {
 	if s.finished {
 		return ErrHeadersSent
 	}
-	if err := s.load(); err != nil {
+	// A login is what ErrStepUp asks for, and a log-out needs no proof.
+	if err := s.load(); err != nil && !(proves && errors.Is(err, ErrStepUp)) {
 		return err
 	}
 	if s.state == frozen {
@@ -90,7 +95,7 @@ func (s *Session) login(ctx context.Context, id Identity) error {
 	}
 	// The session outlives the request, whose buffers a framework may reuse: what
 	// Fiber hands out as a string is the next request's tomorrow.
-	id.Subject, id.Method = strings.Clone(id.Subject), strings.Clone(id.Method)
+	id.Subject, id.Method, id.Device = strings.Clone(id.Subject), strings.Clone(id.Method), strings.Clone(id.Device)
 	if s.state == live && s.rec.subject == id.Subject {
 		done, err := s.reauthenticate(ctx, id)
 		if done || err != nil {
@@ -100,7 +105,8 @@ func (s *Session) login(ctx context.Context, id Identity) error {
 		// stands, so the login goes on without it.
 	}
 	// Everything that can fail without the store comes before the old id dies.
-	value, err := s.m.newValue(s.m.subjectTag(id.Subject))
+	owner := s.m.revoked.Owner(id.Subject)
+	value, err := s.m.newValue(owner.Tag)
 	if err != nil {
 		return err
 	}
@@ -108,10 +114,15 @@ func (s *Session) login(ctx context.Context, id Identity) error {
 	if err != nil {
 		return err
 	}
-	fresh.subject, fresh.method = id.Subject, id.Method
+	fresh.owner, fresh.subject, fresh.method = owner, id.Subject, id.Method
+	fresh.device = cmp.Or(id.Device, deviceOf(s.userAgent))
+	fresh.print = s.m.prints.of(s.userAgent, s.clientIP)
 	fresh.roles, fresh.scopes = encodeList(id.Roles), encodeList(id.Scopes)
 	fresh.authed = micros(id.AuthTime)
 	if s.state == live {
+		if err := s.roomFor(ctx, owner, id.Subject); err != nil {
+			return err
+		}
 		cause := audit.CauseLogin
 		if s.rec.subject != "" {
 			cause = audit.CauseUserSwitch
@@ -139,9 +150,9 @@ func (s *Session) login(ctx context.Context, id Identity) error {
 
 // newRecord makes the record of a session that begins now.
 func (s *Session) newRecord() (record, error) {
-	handle, err := s.m.newHandle()
+	handle, err := revocation.NewHandle(s.m.rand)
 	if err != nil {
-		return record{}, err
+		return record{}, fmt.Errorf("session: %w", err)
 	}
 	now := s.m.now()
 	return record{
@@ -155,13 +166,52 @@ func (s *Session) create(ctx context.Context, value string, r record) error {
 	e := s.m.entry(key, 1, &r)
 	ctx, cancel := s.m.storeContext(ctx, true)
 	defer cancel()
-	if err := s.m.store.Create(ctx, key, e); err != nil {
+	admit := s.m.admit
+	if e.Listed {
+		admit.Until = fromMicros(r.ends)
+	}
+	_, evicted, err := s.m.store.Create(ctx, key, e, admit)
+	if errors.Is(err, ErrLimit) {
+		return s.refused(r.subject)
+	}
+	if err != nil {
 		return s.fail(err)
 	}
+	s.m.tell(ctx, evicted, r.subject, audit.CauseLimit)
 	s.key[0], s.entry[0], s.rec, s.value = key, e, r, value
-	s.state, s.minted, s.cookie = live, true, cookieSet
+	s.state, s.cause, s.minted, s.cookie = live, nil, true, cookieSet
 	s.event(audit.SessionCreated, "", &s.rec, nil)
 	return nil
+}
+
+// roomFor asks whether the subject may have another session before the session that
+// is there dies for it: a login that is refused must cost nobody a cart. Create asks
+// again, and decides.
+func (s *Session) roomFor(ctx context.Context, owner revocation.Owner, subject string) error {
+	if !s.m.admit.Refuse {
+		return nil
+	}
+	ctx, cancel := s.m.storeContext(ctx, false)
+	defer cancel()
+	there, err := s.m.store.List(ctx, owner)
+	if err != nil {
+		return s.fail(err)
+	}
+	known := 0
+	for _, k := range there {
+		if k.Entry.Presented {
+			known++
+		}
+	}
+	if known >= s.m.admit.Max {
+		return s.refused(subject)
+	}
+	return nil
+}
+
+func (s *Session) refused(subject string) error {
+	s.event(audit.LoginRefused, audit.CauseLimit, &record{subject: subject}, ErrLimit)
+	return ErrLimit
 }
 
 // take removes the session's record. If it was this call that ended it, the end
@@ -178,7 +228,7 @@ func (s *Session) take(ctx context.Context, cause audit.Cause) (ended bool, err 
 		return false, s.fail(err)
 	}
 	var last record
-	if err := last.decode(e.Value, s.m.appTag, s.key[0]); err != nil {
+	if err := last.open(&e, s.m.appTag, s.key[0]); err != nil {
 		return false, s.fail(err)
 	}
 	if last.kind != kindLive {
@@ -197,8 +247,8 @@ func (s *Session) take(ctx context.Context, cause audit.Cause) (ended bool, err 
 // forget leaves the request without a session: anonymous, nothing pending.
 func (s *Session) forget() {
 	s.state, s.rec, s.entry[0], s.value = anonymous, record{}, Entry{}, ""
-	s.authority, s.pending, s.poisoned = nil, nil, false
-	s.minted, s.touchDue, s.unlink, s.cookie = false, false, false, cookieKeep
+	s.authority, s.pending, s.poisoned, s.cause = nil, nil, false, nil
+	s.minted, s.touchDue, s.unlink, s.showDue, s.printDue, s.cookie = false, false, false, false, false, cookieKeep
 }
 
 // reauthenticate is a login of the user who is logged in. done is false if the
@@ -209,10 +259,13 @@ func (s *Session) reauthenticate(ctx context.Context, id Identity) (done bool, e
 	if roles != s.rec.roles || scopes != s.rec.scopes {
 		cause, left = audit.CauseRoleChange, kindLive
 	}
+	print := s.m.prints.of(s.userAgent, s.clientIP)
 	done, err = s.rename(ctx, left, cause, func(r *record) {
 		r.roles, r.scopes, r.method, r.authed = roles, scopes, id.Method, micros(id.AuthTime)
+		r.device, r.print = cmp.Or(id.Device, r.device), print.over(r.print)
 	})
 	if done && err == nil {
+		s.cause = nil
 		s.event(audit.LoginSucceeded, cause, &s.rec, nil)
 	}
 	return done, err
@@ -270,7 +323,7 @@ func (s *Session) rename(ctx context.Context, left kind, cause audit.Cause, chan
 		return done, err
 	}
 	s.key[0], s.value = to, value
-	s.minted, s.cookie, s.touchDue, s.unlink = true, cookieSet, false, false
+	s.minted, s.cookie, s.touchDue, s.unlink, s.showDue, s.printDue = true, cookieSet, false, false, false, false
 	s.left = left
 	s.event(audit.SessionRenewed, cause, &s.rec, nil)
 	return true, nil

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -35,6 +37,16 @@ var calls = []struct {
 	{"Login", true, false, func(s *session.Session) error { return s.Login(context.Background(), ann()) }},
 	{"Renew", true, false, func(s *session.Session) error { return s.Renew(context.Background()) }},
 	{"Logout", true, false, func(s *session.Session) error { return s.Logout(context.Background()) }},
+	{"Devices", true, false, func(s *session.Session) error {
+		_, err := s.Devices(context.Background())
+		return err
+	}},
+	{"Revoke", true, false, func(s *session.Session) error {
+		_, err := s.Revoke(context.Background(), strings.Repeat("A", 22))
+		return err
+	}},
+	{"RevokeOthers", true, false, func(s *session.Session) error { return s.RevokeOthers(context.Background()) }},
+	{"RevokeAll", true, false, func(s *session.Session) error { return s.RevokeAll(context.Background()) }},
 	{"Get", false, false, func(s *session.Session) error {
 		_, _, err := cart.Get(s)
 		return err
@@ -153,6 +165,28 @@ func TestUnknown(t *testing.T) {
 		require.ErrorIs(t, err, core.ErrUnknown)
 		require.NotErrorIs(t, err, core.ErrAnonymous)
 	})
+	t.Run("a user's record that nobody owns is unknown", func(t *testing.T) {
+		// What ends an owner's sessions would never find it.
+		e := newEnv(t)
+		m, err := session.New(&disowning{e.store}, session.Config{Now: e.clock.now, Secret: secret})
+		require.NoError(t, err)
+		v := e.login(ann())
+		e.m = m
+		s := e.begin(v)
+		require.ErrorIs(t, s.Authorize(), core.ErrUnknown)
+		require.NotErrorIs(t, s.Authorize(), core.ErrAnonymous)
+	})
+	t.Run("a snapshot whose session cannot be asked for", func(t *testing.T) {
+		for _, how := range replacements {
+			r := newReplaced(t, how)
+			r.store.next("load", func() { r.store.fail(errDown, "load") })
+			s := r.begin(r.old)
+			require.ErrorIs(t, s.Authorize(), core.ErrUnknown)
+			r.silent(s)
+			r.store.heal()
+			require.Equal(t, "ann", r.subject(r.begin(r.old)))
+		}
+	})
 	t.Run("no well-formed cookie needs no store", func(t *testing.T) {
 		e := newEnv(t)
 		e.store.fail(errDown, everyOp...)
@@ -163,6 +197,17 @@ func TestUnknown(t *testing.T) {
 		_, err := e.begin().Principal()
 		require.ErrorIs(t, err, core.ErrAnonymous)
 	})
+}
+
+// disowning is a store that forgets whose entries are.
+type disowning struct{ *spy }
+
+func (d *disowning) Load(ctx context.Context, keys []session.StoreKey, out []session.Entry) error {
+	err := d.spy.Load(ctx, keys, out)
+	for i := range out {
+		out[i].Owner = revocation.Owner{}
+	}
+	return err
 }
 
 // A data write that the store does not take makes the answer a refusal; nothing

@@ -16,9 +16,13 @@
 //
 // The maker is called once for each case and returns a store that holds nothing:
 // on a shared server, one with a name space of its own. now is the clock that
-// decides about Expires; it begins at the real time and only goes forward, so a
-// server may keep its own expiry beside it as long as that one is later. A store
-// that goes by its server's clock alone needs a hook for its tests.
+// decides about Expires and about the until of a revocation; it begins at the real
+// time and only goes forward, so a server may keep its own expiry beside it as long
+// as that one is later. A store that goes by its server's clock alone needs a hook
+// for its tests. Epochs may come from the server's clock: they are compared with
+// each other and never with now.
+//
+// Times are kept to the millisecond at least; no case asks for more.
 //
 // Cases have stable names, for go test -run. Some of them catch a race with a
 // high probability and not with certainty; run them with the race detector, and

@@ -36,6 +36,11 @@ func newEcho(app *demo.App) server {
 	e.GET("/me", h.me, authecho.RequireLogin())
 	e.POST("/step-up", h.stepUp, authecho.RequireLogin())
 	e.POST("/slow", h.slow, authecho.RequireLogin())
+	e.GET("/devices", h.devices, authecho.RequireLogin())
+	e.POST("/devices/revoke", h.revoke, authecho.RequireLogin())
+	e.POST("/devices/revoke-others", h.revokeOthers, authecho.RequireLogin())
+	e.POST("/devices/revoke-all", h.revokeAll, authecho.RequireLogin())
+	e.POST("/password", h.changePassword, authecho.RequireLogin())
 	return newHTTPServer(e)
 }
 
@@ -106,6 +111,31 @@ func (h echoRoutes) logout(c echo.Context) error {
 func (h echoRoutes) stepUp(c echo.Context) error {
 	err := h.app.StepUp(c.Request().Context(), authecho.SessionFrom(c), echoForm(c, "password"))
 	return h.then(c, err, demo.After(echoForm(c, "to")))
+}
+
+func (h echoRoutes) devices(c echo.Context) error {
+	list, err := h.app.Devices(c.Request().Context(), authecho.SessionFrom(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+func (h echoRoutes) revoke(c echo.Context) error {
+	err := h.app.Revoke(c.Request().Context(), authecho.SessionFrom(c), echoForm(c, "session"))
+	return h.then(c, err, "/#h-devices")
+}
+
+func (h echoRoutes) revokeOthers(c echo.Context) error {
+	return h.then(c, h.app.RevokeOthers(c.Request().Context(), authecho.SessionFrom(c)), "/#h-devices")
+}
+
+func (h echoRoutes) revokeAll(c echo.Context) error {
+	return h.then(c, authecho.SessionFrom(c).RevokeAll(c.Request().Context()), "/")
+}
+
+func (h echoRoutes) changePassword(c echo.Context) error {
+	return h.then(c, h.app.ChangePassword(c.Request().Context(), authecho.SessionFrom(c)), "/#h-devices")
 }
 
 func (h echoRoutes) addToCart(c echo.Context) error {

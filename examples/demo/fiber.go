@@ -47,6 +47,11 @@ func newFiber(app *demo.App) server {
 	f.Get("/me", authfiber.RequireLogin(), h.me)
 	f.Post("/step-up", authfiber.RequireLogin(), h.stepUp)
 	f.Post("/slow", authfiber.RequireLogin(), h.slow)
+	f.Get("/devices", authfiber.RequireLogin(), h.devices)
+	f.Post("/devices/revoke", authfiber.RequireLogin(), h.revoke)
+	f.Post("/devices/revoke-others", authfiber.RequireLogin(), h.revokeOthers)
+	f.Post("/devices/revoke-all", authfiber.RequireLogin(), h.revokeAll)
+	f.Post("/password", authfiber.RequireLogin(), h.changePassword)
 	return fiberServer{f}
 }
 
@@ -125,6 +130,31 @@ func (h fiberRoutes) logout(c *fiber.Ctx) error {
 func (h fiberRoutes) stepUp(c *fiber.Ctx) error {
 	err := h.app.StepUp(c.UserContext(), authfiber.SessionFrom(c), fiberForm(c, "password"))
 	return h.then(c, err, demo.After(fiberForm(c, "to")))
+}
+
+func (h fiberRoutes) devices(c *fiber.Ctx) error {
+	list, err := h.app.Devices(c.UserContext(), authfiber.SessionFrom(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(list)
+}
+
+func (h fiberRoutes) revoke(c *fiber.Ctx) error {
+	err := h.app.Revoke(c.UserContext(), authfiber.SessionFrom(c), fiberForm(c, "session"))
+	return h.then(c, err, "/#h-devices")
+}
+
+func (h fiberRoutes) revokeOthers(c *fiber.Ctx) error {
+	return h.then(c, h.app.RevokeOthers(c.UserContext(), authfiber.SessionFrom(c)), "/#h-devices")
+}
+
+func (h fiberRoutes) revokeAll(c *fiber.Ctx) error {
+	return h.then(c, authfiber.SessionFrom(c).RevokeAll(c.UserContext()), "/")
+}
+
+func (h fiberRoutes) changePassword(c *fiber.Ctx) error {
+	return h.then(c, h.app.ChangePassword(c.UserContext(), authfiber.SessionFrom(c)), "/#h-devices")
 }
 
 func (h fiberRoutes) addToCart(c *fiber.Ctx) error {

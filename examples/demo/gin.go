@@ -36,6 +36,11 @@ func newGin(app *demo.App) server {
 	user.GET("/me", h.me)
 	user.POST("/step-up", h.stepUp)
 	user.POST("/slow", h.slow)
+	user.GET("/devices", h.devices)
+	user.POST("/devices/revoke", h.revoke)
+	user.POST("/devices/revoke-others", h.revokeOthers)
+	user.POST("/devices/revoke-all", h.revokeAll)
+	user.POST("/password", h.changePassword)
 	return newHTTPServer(r)
 }
 
@@ -94,6 +99,32 @@ func (h ginRoutes) logout(c *gin.Context) {
 func (h ginRoutes) stepUp(c *gin.Context) {
 	err := h.app.StepUp(c.Request.Context(), authgin.SessionFrom(c), c.PostForm("password"))
 	h.then(c, err, demo.After(c.PostForm("to")))
+}
+
+func (h ginRoutes) devices(c *gin.Context) {
+	list, err := h.app.Devices(c.Request.Context(), authgin.SessionFrom(c))
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, list)
+}
+
+func (h ginRoutes) revoke(c *gin.Context) {
+	err := h.app.Revoke(c.Request.Context(), authgin.SessionFrom(c), c.PostForm("session"))
+	h.then(c, err, "/#h-devices")
+}
+
+func (h ginRoutes) revokeOthers(c *gin.Context) {
+	h.then(c, h.app.RevokeOthers(c.Request.Context(), authgin.SessionFrom(c)), "/#h-devices")
+}
+
+func (h ginRoutes) revokeAll(c *gin.Context) {
+	h.then(c, authgin.SessionFrom(c).RevokeAll(c.Request.Context()), "/")
+}
+
+func (h ginRoutes) changePassword(c *gin.Context) {
+	h.then(c, h.app.ChangePassword(c.Request.Context(), authgin.SessionFrom(c)), "/#h-devices")
 }
 
 func (h ginRoutes) addToCart(c *gin.Context) {

@@ -1,11 +1,14 @@
 // The demo: one small application in Gin, Echo and Fiber, side by side.
 //
 //	go run ./demo
+//	go run ./demo -redis start -nodes 2
 package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -13,10 +16,13 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 )
 
@@ -29,39 +35,78 @@ type server interface {
 
 var frameworks = []struct {
 	name  string
-	addr  string
+	port  int // of the first node; each further one is 10 above
 	build func(*demo.App) server
 }{
-	{"Gin", "127.0.0.1:8081", newGin},
-	{"Echo", "127.0.0.1:8082", newEcho},
-	{"Fiber", "127.0.0.1:8083", newFiber},
+	{"Gin", 8081, newGin},
+	{"Echo", 8082, newEcho},
+	{"Fiber", 8083, newFiber},
+}
+
+const maxNodes = 9
+
+// config is what the command line says.
+type config struct {
+	redis string
+	nodes int
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	var cfg config
+	flag.StringVar(&cfg.redis, "redis", "", "keep the sessions in the Redis at this `address`; \"start\" runs one for as long as the demo")
+	flag.IntVar(&cfg.nodes, "nodes", 1, "how `many` of each application run over that Redis")
+	flag.Parse()
+	// A hang-up too: what the demo started must not outlive its terminal.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if err := run(ctx, os.Stdout); err != nil {
+	if err := run(ctx, os.Stdout, cfg); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
-	var listeners []net.Listener
-	for _, f := range frameworks {
-		l, err := net.Listen("tcp", f.addr)
-		if err != nil {
-			fmt.Fprintf(out, "%s is taken, so %s gets a free port.\n", f.addr, f.name)
-			if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-				return err
-			}
-		}
-		listeners = append(listeners, l)
+func run(ctx context.Context, out io.Writer, cfg config) error {
+	switch {
+	case cfg.nodes < 1 || cfg.nodes > maxNodes:
+		return fmt.Errorf("-nodes must be 1 to %d", maxNodes)
+	case cfg.nodes > 1 && cfg.redis == "":
+		return errors.New("several nodes need -redis: without it each application keeps its sessions to itself")
 	}
-	d, err := start(listeners, demo.Options{})
+	stores := make([]session.Store, cfg.nodes)
+	if cfg.redis == "start" {
+		addr, stop, err := startRedis()
+		if err != nil {
+			return err
+		}
+		defer stop()
+		cfg.redis = addr
+	}
+	if cfg.redis != "" {
+		var disconnect func()
+		var err error
+		if stores, disconnect, err = connect(ctx, cfg.redis, cfg.nodes); err != nil {
+			return err
+		}
+		defer disconnect()
+	}
+	listeners := make([][]net.Listener, len(frameworks))
+	for i, f := range frameworks {
+		for n := range cfg.nodes {
+			addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(f.port+10*n))
+			l, err := net.Listen("tcp", addr)
+			if err != nil {
+				fmt.Fprintf(out, "%s is taken, so %s gets a free port.\n", addr, f.name)
+				if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+					return err
+				}
+			}
+			listeners[i] = append(listeners[i], l)
+		}
+	}
+	d, err := start(listeners, stores, demo.Options{})
 	if err != nil {
 		return err
 	}
-	welcome(out, d.apps)
+	welcome(out, d.apps, cfg)
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(out, "\nShutting down.")
@@ -76,27 +121,39 @@ func run(ctx context.Context, out io.Writer) error {
 
 // running is the demo while it serves.
 type running struct {
-	apps    []*demo.App
+	apps    []*demo.App // the nodes of a framework side by side
 	servers []server
 	failed  chan error // gets what each server returns
 }
 
-// start serves every framework on its listener.
-func start(listeners []net.Listener, o demo.Options) (*running, error) {
-	sites := make([]demo.Site, len(frameworks))
+// start serves every framework on its listeners, one for each of stores. A nil
+// store is the embedded one.
+func start(listeners [][]net.Listener, stores []session.Store, o demo.Options) (*running, error) {
+	var sites []demo.Site
 	for i, f := range frameworks {
-		sites[i] = demo.Site{Name: f.name, URL: "http://" + listeners[i].Addr().String()}
-	}
-	d := &running{failed: make(chan error, len(frameworks))}
-	for i, f := range frameworks {
-		app, err := demo.New(sites[i], "demo-"+strings.ToLower(f.name), sites, o)
-		if err != nil {
-			return nil, err
+		for n, l := range listeners[i] {
+			site := demo.Site{Name: f.name, URL: "http://" + l.Addr().String()}
+			if len(stores) > 1 {
+				site.Node = n + 1
+			}
+			sites = append(sites, site)
 		}
-		d.apps, d.servers = append(d.apps, app), append(d.servers, f.build(app))
 	}
-	for i, s := range d.servers {
-		go func() { d.failed <- s.Serve(listeners[i]) }()
+	o.Secret = make([]byte, 32)
+	_, _ = rand.Read(o.Secret) // never fails
+	d := &running{failed: make(chan error, len(sites))}
+	for _, f := range frameworks {
+		for _, store := range stores {
+			o.Store = store
+			app, err := demo.New(sites[len(d.apps)], "demo-"+strings.ToLower(f.name), sites, o)
+			if err != nil {
+				return nil, err
+			}
+			d.apps, d.servers = append(d.apps, app), append(d.servers, f.build(app))
+		}
+	}
+	for i, l := range slices.Concat(listeners...) {
+		go func() { d.failed <- d.servers[i].Serve(l) }()
 	}
 	return d, nil
 }
@@ -132,22 +189,38 @@ func newHTTPServer(h http.Handler) server {
 	}
 }
 
-func welcome(out io.Writer, apps []*demo.App) {
+func welcome(out io.Writer, apps []*demo.App, cfg config) {
 	fmt.Fprint(out, "\nSallyport: one application in three frameworks. Ctrl-C ends it.\n\n")
-	for _, a := range apps {
-		fmt.Fprintf(out, "  %-6s %s\n", a.Name, a.URL)
+	for node := range slices.Chunk(apps, cfg.nodes) {
+		fmt.Fprintf(out, "  %-6s", node[0].Name)
+		for _, a := range node {
+			fmt.Fprint(out, " ", a.URL)
+		}
+		fmt.Fprintln(out)
+	}
+	if cfg.redis != "" {
+		fmt.Fprintf(out, "  %-6s %s\n", "Redis", cfg.redis)
 	}
 	fmt.Fprint(out, "\nUsers, with password and roles\n\n")
 	for _, u := range demo.Users {
 		fmt.Fprintf(out, "  %-6s %-12s %s\n", u.Name, u.Password, strings.Join(u.Roles, ", "))
 	}
-	fmt.Fprint(out, `
-Try
+	fmt.Fprint(out, "\nTry\n\n")
+	if cfg.nodes > 1 {
+		fmt.Fprint(out, tryNodes)
+	}
+	fmt.Fprint(out, try)
+}
 
-  put something into the cart, log in, and find it still there under a new id
+const tryNodes = `  log in on one node and open the next: cookies do not know ports, so you are logged in
+  log out on one and load the other: no node keeps a session to itself
+  log in from a second browser on the other node: each node lists both and ends either
+`
+
+const try = `  put something into the cart, log in, and find it still there under a new id
+  log in from a second browser, list the devices, log out one or all others
   provoke a session fixation and see it refused
   start two slow writes, log out meanwhile, and see the session stay dead
   open the vault a minute after the log-in
   watch the audit events while you do
-`)
-}
+`

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 )
 
@@ -32,20 +33,26 @@ func (g gate) wait(ctx context.Context) {
 	}
 }
 
-// startAll serves every framework on a free port until the test is over.
-func startAll(t *testing.T, g gate, now func() time.Time) *running {
+// startAll serves every framework on free ports until the test is over, on the
+// embedded store or one node on each of stores.
+func startAll(t *testing.T, g gate, now func() time.Time, stores ...session.Store) *running {
 	t.Helper()
-	var listeners []net.Listener
-	for range frameworks {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		listeners = append(listeners, l)
+	if stores == nil {
+		stores = []session.Store{nil}
 	}
-	d, err := start(listeners, demo.Options{Slow: g.wait, Now: now})
+	listeners := make([][]net.Listener, len(frameworks))
+	for i := range frameworks {
+		for range stores {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			listeners[i] = append(listeners[i], l)
+		}
+	}
+	d, err := start(listeners, stores, demo.Options{Slow: g.wait, Now: now})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, d.stop(), "everything ends within the time that stop allows")
-		for range frameworks {
+		for range d.servers {
 			if err := <-d.failed; err != nil {
 				require.ErrorIs(t, err, http.ErrServerClosed)
 			}
@@ -65,9 +72,10 @@ func each(t *testing.T, f func(t *testing.T, app *demo.App, g gate)) {
 
 // browser has a cookie jar and follows no redirect by itself.
 type browser struct {
-	t    *testing.T
-	app  *demo.App
-	http http.Client
+	t     *testing.T
+	app   *demo.App
+	http  http.Client
+	agent string
 }
 
 func newBrowser(t *testing.T, app *demo.App) *browser {
@@ -92,6 +100,7 @@ func (b *browser) do(method, path string, form url.Values) answer {
 	if err != nil {
 		return answer{err: err}
 	}
+	req.Header.Set("User-Agent", b.agent)
 	req.Header.Set("Accept", "text/html")
 	if path == "/me" || path == "/slow" || path == "/late" {
 		req.Header.Set("Accept", "*/*")
@@ -379,14 +388,14 @@ func count(list []string, s string) (n int) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	// A port of the table may be taken on this machine; that is part of the test.
-	l, err := net.Listen("tcp", frameworks[0].addr)
+	l, err := net.Listen("tcp", "127.0.0.1:8081")
 	if err == nil {
 		defer l.Close()
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, in); in.Close() }()
+	go func() { done <- run(ctx, in, config{nodes: 1}); in.Close() }()
 	text := bufio.NewScanner(out)
 	require.True(t, text.Scan())
 	require.Equal(t, "127.0.0.1:8081 is taken, so Gin gets a free port.", text.Text())

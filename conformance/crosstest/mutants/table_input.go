@@ -103,8 +103,8 @@ var inputMutants = []mutant{
 	{
 		name:    "unknown is anonymous",
 		file:    "core/session/load.go",
-		old:     "\t\ts.state, s.cause = unknown, s.fail(err)\n\t\treturn s.cause",
-		new:     "\t\t_ = s.fail(err)\n\t\ts.state = anonymous",
+		old:     "\t\ts.state, s.cause = unknown, s.fail(err)\n",
+		new:     "\t\t_ = s.fail(err)\n\t\ts.state = anonymous\n",
 		adapter: "nethttp", slug: "store/load-fails",
 	},
 	{
@@ -173,8 +173,8 @@ var inputMutants = []mutant{
 	{
 		name:    "the record's own clock check is gone",
 		file:    "core/session/load.go",
-		old:     "\tif now < r.deadline(idle) {",
-		new:     "\tif now < r.deadline(idle) || true {",
+		old:     "\tif s.at < r.deadline(idle) {",
+		new:     "\tif s.at < r.deadline(idle) || true {",
 		adapter: "nethttp", slug: "store/expiry",
 	},
 	{

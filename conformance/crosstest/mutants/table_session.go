@@ -47,8 +47,8 @@ var sessionMutants = []mutant{
 	{
 		name:    "a snapshot's end is told as a session's",
 		file:    "core/session/manager.go",
-		old:     "r.decode(e.Value, m.appTag, key) != nil || r.kind != kindLive {",
-		new:     "r.decode(e.Value, m.appTag, key) != nil {",
+		old:     "r.open(&e, m.appTag, key) != nil || r.kind != kindLive {",
+		new:     "r.open(&e, m.appTag, key) != nil {",
 		adapter: "nethttp", slug: "session/superseded-id-ends-within-60-seconds",
 	},
 	{
@@ -180,8 +180,8 @@ var sessionMutants = []mutant{
 	{
 		name:    "only the store enforces the end",
 		file:    "core/session/load.go",
-		old:     "if now < r.deadline(idle) {",
-		new:     "if now < r.deadline(idle) || true {",
+		old:     "if s.at < r.deadline(idle) {",
+		new:     "if s.at < r.deadline(idle) || true {",
 		adapter: "nethttp", slug: "session/neither-clock-alone-lengthens-a-life",
 	},
 	{
@@ -208,7 +208,7 @@ var sessionMutants = []mutant{
 	{
 		name:    "every use is noted",
 		file:    "core/session/load.go",
-		old:     "return micros(s.m.now())-r.touched >= s.m.touchFor(r).Microseconds()",
+		old:     "return now-r.touched >= m.touchFor(r).Microseconds()",
 		new:     "return true",
 		adapter: "nethttp", slug: "session/touch",
 	},
@@ -229,7 +229,7 @@ var sessionMutants = []mutant{
 	{
 		name:    "a touch that somebody else made is made again",
 		file:    "core/session/commit.go",
-		old:     "touch = wasDue && s.dueForTouch(&next)",
+		old:     "touch = wasDue && s.m.dueForTouch(&next, micros(s.m.now()))",
 		new:     "touch = wasDue",
 		adapter: "nethttp", slug: "session/parallel-touch-once",
 	},
@@ -271,8 +271,8 @@ var sessionMutants = []mutant{
 	{
 		name:    "flash values of one moment share a name",
 		file:    "core/session/key.go",
-		old:     "return string(at[:]) + handle[:8], nil",
-		new:     "return string(at[:]) + handle[:0], nil",
+		old:     "return string(id[:]), nil",
+		new:     "return string(id[:8]), nil",
 		adapter: "nethttp", slug: "session/parallel-flashes-all-survive",
 	},
 	{
@@ -292,8 +292,8 @@ var sessionMutants = []mutant{
 	{
 		name:    "the handle is the credential",
 		file:    "core/session/session.go",
-		old:     "Session: r.handle, AuthTime",
-		new:     "Session: s.value, AuthTime",
+		old:     "Session: own,",
+		new:     "Session: s.value,",
 		adapter: "nethttp", slug: "session/principal-is-what-was-proven",
 	},
 	{
@@ -348,8 +348,8 @@ var sessionMutants = []mutant{
 	{
 		name:    "what a request stores with its logout goes into the next session",
 		file:    "core/session/transition.go",
-		old:     "s.authority, s.pending, s.poisoned = nil, nil, false",
-		new:     "s.authority, s.poisoned = nil, false",
+		old:     "s.authority, s.pending, s.poisoned, s.cause = nil, nil, false, nil",
+		new:     "s.authority, s.poisoned, s.cause = nil, false, nil",
 		adapter: "nethttp", slug: "session/what-follows-a-logout-is-a-new-session",
 	},
 	{

@@ -6,6 +6,7 @@ package demo
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,8 +21,21 @@ const FreshFor = time.Minute
 // MaxBody bounds what the demo's forms may send.
 const MaxBody = 16 << 10
 
-// Site is one of the applications: a name, and where it listens.
-type Site struct{ Name, URL string }
+// Site is one of the applications: its framework, and where it listens. Node counts
+// from 1 where several share a store, and is 0 where there is only one.
+type Site struct {
+	Name string
+	Node int
+	URL  string
+}
+
+// Label is the site's name on the page.
+func (s Site) Label() string {
+	if s.Node == 0 {
+		return s.Name
+	}
+	return s.Name + " node " + strconv.Itoa(s.Node)
+}
 
 // App is one application.
 type App struct {
@@ -35,16 +49,21 @@ type App struct {
 	close    func()
 }
 
-// Options are what a test replaces.
+// Options are what nodes share, and what a test replaces.
 type Options struct {
+	// Store keeps the sessions. Default: the embedded one, for this application
+	// alone.
+	Store session.Store
+	// Secret is the same for all nodes on one Store; beside the embedded one it may
+	// be nil.
+	Secret []byte
 	// Slow is what a slow request waits for. Default: two seconds.
 	Slow func(context.Context)
 	// Now is the sessions' clock. Default: time.Now.
 	Now func() time.Time
 }
 
-// New makes the application that will be served at site.URL, with a store of its
-// own.
+// New makes the application that will be served at site.URL.
 func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 	done := make(chan struct{})
 	a := &App{
@@ -59,9 +78,13 @@ func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 	if a.slow == nil {
 		a.slow = a.twoSeconds
 	}
+	if o.Store == nil {
+		o.Store = memstore.Default()
+	}
 	var err error
-	a.Sessions, err = session.New(memstore.Default(), session.Config{
-		App: cookieName,
+	a.Sessions, err = session.New(o.Store, session.Config{
+		App:    cookieName,
+		Secret: o.Secret,
 		// Cookies ignore ports: with one name the three would overwrite each
 		// other's. InsecureHTTP is for a demo on loopback; a service leaves this
 		// line out and gets __Host-session with Secure.

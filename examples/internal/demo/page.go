@@ -57,6 +57,7 @@ type Page struct {
 	Cart      Cart
 	Notices   []string
 	Reports   []Report
+	Devices   []Device
 	Error     string // about the form that was sent
 	Denied    *adapter.Denied
 }
@@ -121,7 +122,15 @@ func (a *App) Home(ctx context.Context, s *session.Session, formError string) (*
 	if p.Notices, err = notices.Take(s); err != nil {
 		return nil, err
 	}
-	p.Reports, err = reports.Take(s)
+	if p.Reports, err = reports.Take(s); err != nil || p.Principal == nil {
+		return p, err
+	}
+	// A request that was under way while its id was replaced gets the page without
+	// the list; one whose session has ended meanwhile likewise.
+	p.Devices, err = a.Devices(ctx, s)
+	if errors.Is(err, session.ErrSuperseded) || errors.Is(err, core.ErrAnonymous) {
+		err = nil
+	}
 	return p, err
 }
 

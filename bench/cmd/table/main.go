@@ -1,0 +1,161 @@
+// Command table measures every row and writes docs/benchmarks.md. It is run in the
+// folder of module bench:
+//
+//	go run ./cmd/table
+//
+// Each row runs in a process of its own, so that no row pays for the heap or the
+// goroutines of another. A round runs all rows in a shuffled order; what is
+// reported is the median of the rounds, so a machine that slows down for a minute
+// slows down all rows alike.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func main() {
+	quick := flag.Bool("quick", false, "one round, printed instead of written")
+	rounds := flag.Int("rounds", 6, "how often each row runs")
+	out := flag.String("o", filepath.Join("..", "docs", "benchmarks.md"), "file to write")
+	flag.Parse()
+	if err := run(*quick, *rounds, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "table:", err)
+		os.Exit(1)
+	}
+}
+
+func run(quick bool, rounds int, out string) error {
+	if quick {
+		rounds = 1
+	}
+	dir, err := os.MkdirTemp("", "table")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	program := filepath.Join(dir, "bench.test")
+	if _, err := command("go", "test", "-c", "-o", program, "."); err != nil {
+		return err
+	}
+
+	start := time.Now()
+	names, err := list(program)
+	if err != nil {
+		return err
+	}
+	got := results{}
+	for round := range rounds {
+		rng := rand.New(rand.NewPCG(uint64(round), 0)) // the same orders in every run
+		rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		for _, name := range names {
+			if round >= limit(name) {
+				continue
+			}
+			if err := measure(program, name, got); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(os.Stderr, "round %d of %d, %s\n", round+1, rounds, time.Since(start).Round(time.Second))
+	}
+
+	about, err := environment()
+	if err != nil {
+		return err
+	}
+	about.rounds = rounds
+	var doc bytes.Buffer
+	if err := report(&doc, about, got); err != nil {
+		return err
+	}
+	if quick {
+		_, err := io.Copy(os.Stdout, &doc)
+		return err
+	}
+	return os.WriteFile(out, doc.Bytes(), 0o644)
+}
+
+// list runs every row once on little data, which also shows that all of them work.
+func list(program string) ([]string, error) {
+	out, err := command(program, "-test.run=^$", "-test.bench=.", "-test.benchtime=1x", "-test.short")
+	if err != nil {
+		return nil, err
+	}
+	all := results{}
+	if err := all.add(out); err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is no benchmark")
+	}
+	return all.names(), nil
+}
+
+func measure(program, name string, into results) error {
+	parts := strings.Split("Benchmark"+name, "/")
+	for i, part := range parts {
+		parts[i] = "^" + part + "$"
+	}
+	out, err := command(program, "-test.run=^$", "-test.bench="+strings.Join(parts, "/"), "-test.benchmem", "-test.benchtime="+duration(name))
+	if err != nil {
+		return err
+	}
+	one := results{}
+	if err := one.add(out); err != nil {
+		return err
+	}
+	if names := one.names(); len(names) != 1 || names[0] != name {
+		return fmt.Errorf("%s: ran %q", name, names)
+	}
+	return into.add(out)
+}
+
+// duration says how long a row runs. What fills a store does so with the same
+// number of sessions in every row: a fast library must not pay for having made more
+// of them.
+func duration(name string) string {
+	switch {
+	case strings.HasPrefix(name, "Million/"), strings.HasPrefix(name, "RedisBytes/"):
+		return "1x"
+	case strings.HasPrefix(name, "Memory/") && strings.HasSuffix(name, "/create"):
+		return "50000x"
+	case strings.HasPrefix(name, "Redis/") && strings.HasSuffix(name, "/create"):
+		return "20000x"
+	default:
+		return "250ms"
+	}
+}
+
+// limit says in how many rounds a row takes part: bytes do not vary, and storing a
+// million sessions takes its time.
+func limit(name string) int {
+	switch {
+	case strings.HasPrefix(name, "Million/"):
+		return 2
+	case strings.HasPrefix(name, "Flat/1000000/"):
+		return 3
+	case strings.HasPrefix(name, "RedisBytes/"):
+		return 1
+	default:
+		return 1000
+	}
+}
+
+func command(name string, args ...string) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, &stdout, &stderr)
+	}
+	return stdout.String(), nil
+}

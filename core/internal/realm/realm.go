@@ -1,0 +1,90 @@
+// Package realm turns the name of a subject into what may stand in a store: a value
+// that is the same on all nodes of one application and means nothing to anybody
+// without the fleet's secret.
+package realm
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+const (
+	// MaxAppLen bounds the name of an application.
+	MaxAppLen    = 64
+	minSecretLen = 32
+	appAlphabet  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+)
+
+// Check calls bad for each mistake in what New takes.
+func Check(app string, secret []byte, bad func(field, value, reason string)) {
+	if app == "" || len(app) > MaxAppLen || strings.Trim(app, appAlphabet) != "" {
+		bad("App", app, "must be 1 to 64 of A-Z a-z 0-9 . _ -")
+	}
+	if secret != nil && len(secret) < minSecretLen {
+		bad("Secret", strconv.Itoa(len(secret))+" bytes", "must be at least 32 random bytes, or nil")
+	}
+}
+
+// Realm is one application with its secret. It is safe for concurrent use.
+type Realm struct {
+	app    string
+	secret []byte
+	owner  []byte
+}
+
+// Secret returns secret. If it is nil, the process has one of its own: two managers
+// on one store in memory must know the same owners, and no other process can. With
+// a random that is not nil a new one is made out of that.
+func Secret(secret []byte, random io.Reader) ([]byte, error) {
+	switch {
+	case secret != nil:
+		return secret, nil
+	case random != nil:
+		return newSecret(random)
+	default:
+		return processSecret()
+	}
+}
+
+var processSecret = sync.OnceValues(func() ([]byte, error) { return newSecret(rand.Reader) })
+
+func newSecret(random io.Reader) ([]byte, error) {
+	secret := make([]byte, minSecretLen)
+	if _, err := io.ReadFull(random, secret); err != nil {
+		return nil, fmt.Errorf("no random secret: %w", err)
+	}
+	return secret, nil
+}
+
+// New takes what Check found right.
+func New(app string, secret []byte) (*Realm, error) {
+	r := &Realm{app: app, secret: secret}
+	var err error
+	if r.owner, err = r.Key("owner"); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Key derives a key for one purpose, so that no two purposes share one.
+func (r *Realm) Key(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, r.secret, nil, "sallyport "+purpose+" v1", sha256.Size)
+}
+
+// Owner is a keyed hash of the application and the subject. An application's name
+// holds no zero byte, so no two pairs are hashed as the same bytes.
+func (r *Realm) Owner(subject string) (hash [16]byte) {
+	mac := hmac.New(sha256.New, r.owner)
+	mac.Write([]byte(r.app))
+	mac.Write([]byte{0})
+	mac.Write([]byte(subject))
+	copy(hash[:], mac.Sum(nil))
+	return hash
+}
