@@ -33,8 +33,7 @@ type device struct {
 }
 
 // device logs user (and what else the route takes) in with a browser that sends
-// lines, a second after whatever was
-// before, so that the order of sessions is known.
+// lines, a second after whatever was before, so that the order of sessions is known.
 func (s *Server) device(user string, lines ...string) *device {
 	s.t.Helper()
 	s.t.forget()

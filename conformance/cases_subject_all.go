@@ -126,6 +126,66 @@ func revokeAllCases() []Case {
 			root.alive()
 		},
 	}, {
+		ID: "S7", Slug: "subject/application-acts-for-user",
+		Rule:   "An application lists and ends a user's sessions without being one of them; a handle counts only together with its user, and a store that fails is no empty list and no success.",
+		Clause: "OWASP ASVS 5.0 7.4.5; DESIGN section 3 (Revoke takes the subject)",
+		Run: func(t *T) {
+			s := t.Serve(subjectApp())
+			m := s.manager
+			phone, laptop, bob := s.home("alice", iphone), s.home("alice", firefox), s.home("bob")
+			list, err := m.Devices(t.Context(), "alice")
+			t.NoError(err)
+			Equal(t, "sessions of alice", len(list), 2)
+			for i, d := range []*device{phone, laptop} {
+				Equal(t, "handle", list[i].Handle, d.Handle)
+				Equal(t, "session that asks", list[i].Current, false)
+			}
+			Equal(t, "names", list[0].Name+"; "+list[1].Name, "Safari, iPhone; Firefox, Linux")
+			none, err := m.Devices(t.Context(), "never-seen")
+			t.NoError(err)
+			Equal(t, "sessions of nobody", len(none), 0)
+			t.Calls(OpList, OpList)
+			for _, row := range [][2]string{{"bob", phone.Handle}, {"alice", bob.Handle}, {"Alice", phone.Handle}, {"alice ", phone.Handle}} {
+				ended, err := m.Revoke(t.Context(), row[0], row[1])
+				t.NoError(err)
+				Equal(t, fmt.Sprintf("session of %q and %s ended", row[0], row[1]), ended, false)
+				t.Calls(OpEndOne)
+			}
+			for _, handle := range []string{"", "x", phone.Value, phone.Handle + "="} {
+				ended, err := m.Revoke(t.Context(), "alice", handle)
+				t.NoError(err)
+				Equal(t, fmt.Sprintf("handle %q ended", handle), ended, false)
+			}
+			_, listErr := m.Devices(t.Context(), "")
+			_, endErr := m.Revoke(t.Context(), "", phone.Handle)
+			for _, err := range []error{listErr, endErr, m.RevokeAll(t.Context(), "")} {
+				if !errors.Is(err, session.ErrNoSubject) {
+					t.Failf("nobody's sessions: got %v, want %v", err, session.ErrNoSubject)
+				}
+			}
+			t.nothing()
+			t.Store.Fail(Always(FaultError))
+			_, listErr = m.Devices(t.Context(), "alice")
+			ended, endErr := m.Revoke(t.Context(), "alice", phone.Handle)
+			for _, err := range []error{listErr, endErr} {
+				if !errors.Is(err, core.ErrUnknown) || ended {
+					t.Failf("a store that fails: got %v, ended %t", err, ended)
+				}
+			}
+			t.Store.Fail(nil)
+			t.Events("store_failure:error", "store_failure:error")
+			phone.alive()
+			t.forget()
+			ended, err = m.Revoke(t.Context(), "alice", phone.Handle)
+			t.NoError(err)
+			Equal(t, "ended", ended, true)
+			t.told("revoked", []*device{phone})
+			t.Calls(OpEndOne)
+			phone.out()
+			laptop.alive()
+			bob.alive()
+		},
+	}, {
 		ID: "S7", Slug: "subject/disable-fails",
 		Rule:   "When the store does not confirm that a user is out the application is told so, never that it is done, and doing it again completes it.",
 		Clause: "DESIGN section 2: three answers, never two; CVE-2020-15223",

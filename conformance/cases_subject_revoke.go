@@ -319,7 +319,6 @@ func revokeCases() []Case {
 
 // revocationWay is a way in which a session is ended from elsewhere.
 type revocationWay struct {
-	name   string
 	do     func(t *T, s *Server, acting, victim *device)
 	events []string // beside the ends of sessions
 }
@@ -332,14 +331,14 @@ func revocationWays() []revocationWay {
 		}
 	}
 	return []revocationWay{
-		{"one", post("/revoke?handle=*"), nil},
-		{"others", post("/revoke-others"), []string{"subject_revoked:others", "session_renewed:revoked"}},
-		{"all", post("/revoke-all"), []string{"subject_revoked:all"}},
-		{"the application", post("/disable?user=alice"), []string{"subject_revoked:all"}},
-		{"epoch", func(t *T, s *Server, _, _ *device) {
+		{post("/revoke?handle=*"), nil},
+		{post("/revoke-others"), []string{"subject_revoked:others", "session_renewed:revoked"}},
+		{post("/revoke-all"), []string{"subject_revoked:all"}},
+		{post("/disable?user=alice"), []string{"subject_revoked:all"}},
+		{func(t *T, s *Server, _, _ *device) {
 			t.NoError(s.manager.Revocations().RevokeSubject(t.Context(), "alice"))
 		}, []string{"subject_revoked:all"}},
-		{"denied handle", func(t *T, s *Server, _, victim *device) {
+		{func(t *T, s *Server, _, victim *device) {
 			t.NoError(s.manager.Revocations().RevokeSession(t.Context(), "alice", victim.Handle))
 		}, []string{"session_denied"}},
 	}

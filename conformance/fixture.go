@@ -164,8 +164,10 @@ func (s *Store) Given() time.Duration {
 	return s.given
 }
 
-// before counts the call and says what is to happen to it.
-func (s *Store) before(ctx context.Context, op Operation, written []session.Entry, keys ...session.StoreKey) (Fault, error) {
+// before counts the call and says what is to happen to it. What the store inside
+// gets has no end: that is for the faults, and a server on a busy machine that comes
+// late is none.
+func (s *Store) before(ctx context.Context, op Operation, written []session.Entry, keys ...session.StoreKey) (context.Context, Fault, error) {
 	given := time.Duration(math.MaxInt64)
 	if end, ok := ctx.Deadline(); ok {
 		given = time.Until(end)
@@ -186,12 +188,12 @@ func (s *Store) before(ctx context.Context, op Operation, written []session.Entr
 	s.mu.Unlock()
 	switch fault {
 	case FaultError:
-		return fault, errStore
+		return ctx, fault, errStore
 	case FaultHang:
 		<-ctx.Done()
-		return fault, ctx.Err()
+		return ctx, fault, ctx.Err()
 	default:
-		return fault, nil
+		return context.WithoutCancel(ctx), fault, nil
 	}
 }
 
@@ -204,7 +206,7 @@ func after(fault Fault, err error) error {
 
 // Load implements session.Store.
 func (s *Store) Load(ctx context.Context, keys []session.StoreKey, out []session.Entry) error {
-	fault, err := s.before(ctx, OpLoad, nil, keys...)
+	ctx, fault, err := s.before(ctx, OpLoad, nil, keys...)
 	if err != nil {
 		return err
 	}
@@ -230,7 +232,7 @@ func (s *Store) mangle(fault Fault, e *session.Entry) {
 
 // Create implements session.Store.
 func (s *Store) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
-	fault, err := s.before(ctx, OpCreate, []session.Entry{e}, key)
+	ctx, fault, err := s.before(ctx, OpCreate, []session.Entry{e}, key)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -243,7 +245,7 @@ func (s *Store) Create(ctx context.Context, key session.StoreKey, e session.Entr
 
 // Swap implements session.Store.
 func (s *Store) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
-	fault, err := s.before(ctx, OpSwap, []session.Entry{next}, key)
+	ctx, fault, err := s.before(ctx, OpSwap, []session.Entry{next}, key)
 	if err != nil {
 		return session.Entry{}, err
 	}
@@ -257,7 +259,7 @@ func (s *Store) Rename(ctx context.Context, old session.StoreKey, version uint64
 	if left != nil {
 		written = append(written, *left)
 	}
-	fault, err := s.before(ctx, OpRename, written, old, to)
+	ctx, fault, err := s.before(ctx, OpRename, written, old, to)
 	if err != nil {
 		return session.Entry{}, err
 	}
@@ -267,7 +269,7 @@ func (s *Store) Rename(ctx context.Context, old session.StoreKey, version uint64
 
 // Take implements session.Store.
 func (s *Store) Take(ctx context.Context, key session.StoreKey) (session.Entry, error) {
-	fault, err := s.before(ctx, OpTake, nil, key)
+	ctx, fault, err := s.before(ctx, OpTake, nil, key)
 	if err != nil {
 		return session.Entry{}, err
 	}
@@ -280,7 +282,7 @@ func (s *Store) Take(ctx context.Context, key session.StoreKey) (session.Entry, 
 
 // List implements session.Store.
 func (s *Store) List(ctx context.Context, owner revocation.Owner) ([]session.Keyed, error) {
-	fault, err := s.before(ctx, OpList, nil)
+	ctx, fault, err := s.before(ctx, OpList, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +295,7 @@ func (s *Store) List(ctx context.Context, owner revocation.Owner) ([]session.Key
 
 // EndOne implements session.Store.
 func (s *Store) EndOne(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) (session.Keyed, error) {
-	fault, err := s.before(ctx, OpEndOne, nil)
+	ctx, fault, err := s.before(ctx, OpEndOne, nil)
 	if err != nil {
 		return session.Keyed{}, err
 	}
@@ -303,7 +305,7 @@ func (s *Store) EndOne(ctx context.Context, owner revocation.Owner, handle revoc
 
 // EndOthers implements session.Store.
 func (s *Store) EndOthers(ctx context.Context, owner revocation.Owner, keep revocation.Handle, until time.Time) (uint64, []session.Keyed, error) {
-	fault, err := s.before(ctx, OpEndOthers, nil)
+	ctx, fault, err := s.before(ctx, OpEndOthers, nil)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -313,7 +315,7 @@ func (s *Store) EndOthers(ctx context.Context, owner revocation.Owner, keep revo
 
 // EndAll implements session.Store.
 func (s *Store) EndAll(ctx context.Context, owner revocation.Owner, until time.Time) ([]session.Keyed, error) {
-	fault, err := s.before(ctx, OpEndAll, nil)
+	ctx, fault, err := s.before(ctx, OpEndAll, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -323,7 +325,7 @@ func (s *Store) EndAll(ctx context.Context, owner revocation.Owner, until time.T
 
 // Revoked implements revocation.Store.
 func (s *Store) Revoked(ctx context.Context, owner revocation.Owner, handle revocation.Handle) (uint64, bool, error) {
-	fault, err := s.before(ctx, OpRevoked, nil)
+	ctx, fault, err := s.before(ctx, OpRevoked, nil)
 	if err != nil {
 		return 0, false, err
 	}
@@ -333,7 +335,7 @@ func (s *Store) Revoked(ctx context.Context, owner revocation.Owner, handle revo
 
 // RaiseEpoch implements revocation.Store.
 func (s *Store) RaiseEpoch(ctx context.Context, owner revocation.Owner, until time.Time) (uint64, error) {
-	fault, err := s.before(ctx, OpRaise, nil)
+	ctx, fault, err := s.before(ctx, OpRaise, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -343,7 +345,7 @@ func (s *Store) RaiseEpoch(ctx context.Context, owner revocation.Owner, until ti
 
 // RestoreEpoch implements revocation.Store.
 func (s *Store) RestoreEpoch(ctx context.Context, owner revocation.Owner, epoch uint64, until time.Time) error {
-	fault, err := s.before(ctx, OpRestore, nil)
+	ctx, fault, err := s.before(ctx, OpRestore, nil)
 	if err != nil {
 		return err
 	}
@@ -352,7 +354,7 @@ func (s *Store) RestoreEpoch(ctx context.Context, owner revocation.Owner, epoch 
 
 // Deny implements revocation.Store.
 func (s *Store) Deny(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) error {
-	fault, err := s.before(ctx, OpDeny, nil)
+	ctx, fault, err := s.before(ctx, OpDeny, nil)
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,8 @@ func revokeAllMutants() []Mutant {
 			}
 			return status
 		})},
+		{Name: "an administrator's revocation asks for the handle alone", Slug: "subject/application-acts-for-user", Store: bend(endsAnybodys)},
+		{Name: "an administrator's list that failed is an empty one", Slug: "subject/application-acts-for-user", Store: bend(listsNothingOnError)},
 		{Name: "a disabled user's sessions go on", Slug: disabled, Store: bend(endsNothing)},
 		{Name: "a disabled user's session goes on where it was read before", Slug: disabled, Store: bend(caches)},
 		{Name: "CVE-2020-15223: a failed revocation is reported as done", Slug: "subject/disable-fails", Store: bend(claimsEnds)},

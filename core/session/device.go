@@ -29,7 +29,8 @@ type Device struct {
 var ErrNoSubject = errors.New("session: no subject is named")
 
 // Devices lists the subject's live sessions, oldest first. core.ErrAnonymous if
-// nobody is logged in; ErrSuperseded; an error that wraps core.ErrUnknown.
+// nobody is logged in; ErrHeadersSent, ErrSuperseded, ErrStepUp; an error that
+// wraps core.ErrUnknown.
 func (s *Session) Devices(ctx context.Context) (list []Device, err error) {
 	err = s.asUser(func() error {
 		list, err = s.m.devices(ctx, s.rec.owner, s.rec.handle)
