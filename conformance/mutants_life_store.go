@@ -165,9 +165,9 @@ func (b *bent) one(ctx context.Context, key session.StoreKey) (session.Entry, er
 // What follows knows how a record is written (core/session, record.go): a store
 // that is to lie about a session has to lie in its language.
 const (
-	flagsAt, checkAt, createdAt, touchedAt, endsAt, authedAt, printFrom, linkAt = 1, 6, 14, 22, 30, 38, 46, 62
-	linkSize                                                                    = 36
-	linkedFlag                                                                  = 0x80
+	flagsAt, checkAt, touchedAt, endsAt, authedAt, printFrom, linkAt = 1, 6, 14, 22, 30, 38, 54
+	linkSize                                                         = 36
+	linkedFlag                                                       = 0x80
 )
 
 // rebind makes e an entry of another key. What it then belongs to is under that
@@ -176,7 +176,7 @@ func rebind(e session.Entry, key session.StoreKey) session.Entry {
 	if !e.Owner.IsZero() {
 		e.Owner.Tag = key.Tag
 	}
-	e.Value = e.Value[:checkAt] + string(key.Hash[:createdAt-checkAt]) + e.Value[createdAt:]
+	e.Value = e.Value[:checkAt] + string(key.Hash[:touchedAt-checkAt]) + e.Value[touchedAt:]
 	return e
 }
 
@@ -325,7 +325,7 @@ func lengthens(left, _ session.Entry) *session.Entry {
 
 // raises gives the snapshot the authority that came after it.
 func raises(left, next session.Entry) *session.Entry {
-	left.Value = left.Value[:createdAt] + next.Value[createdAt:endsAt] + left.Value[endsAt:authedAt] +
+	left.Value = left.Value[:touchedAt] + next.Value[touchedAt:endsAt] + left.Value[endsAt:authedAt] +
 		next.Value[authedAt:linkAt] + left.Value[linkAt:linkAt+linkSize] + next.Value[linkAt+linkSize:]
 	return &left
 }

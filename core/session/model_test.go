@@ -59,8 +59,9 @@ type world struct {
 	frozen   content // what the snapshot of a step-up reads
 	// orphans are snapshots that outlived their session, true after a step-up.
 	// They identify nobody, but a request that was live under such an id still
-	// finds out that the id was replaced.
+	// finds out that the id was replaced. owned are those of a user's session.
 	orphans map[string]bool
+	owned   map[string]bool
 }
 
 // end is the end of the session, or of its old id with all that hangs on it.
@@ -68,8 +69,22 @@ func (w *world) end() {
 	w.alive = false
 	if w.snapshot != "" {
 		w.orphans[w.snapshot] = w.stepped
+		if w.user {
+			w.owned[w.snapshot] = true
+		}
 		w.snapshot = ""
 	}
+}
+
+// revoke ends what a user has of ids that were replaced.
+func (w *world) revoke() {
+	if w.user {
+		w.snapshot = ""
+	}
+	for id := range w.owned {
+		delete(w.orphans, id)
+	}
+	clear(w.owned)
 }
 
 // isReplaced reports whether a snapshot stands under the value.
@@ -235,7 +250,7 @@ func (x *schedule) step(r *request) (finished bool) {
 	i := rapid.IntRange(0, 1).Draw(x.T, "name")
 	switch op := rapid.SampledFrom([]string{
 		"get", "get", "set", "set", "delete", "add", "add", "flash", "take", "cas", "cas", "absent",
-		"commit", "renew", "login", "logout", "finish", "finish", "finish", "abandon",
+		"commit", "renew", "login", "logout", "others", "all", "finish", "finish", "finish", "abandon",
 	}).Draw(x.T, "op"); op {
 	case "get":
 		got, ok, err := texts[i].Get(r.s)
@@ -275,6 +290,10 @@ func (x *schedule) step(r *request) (finished bool) {
 		x.login(r)
 	case "logout":
 		x.logout(r)
+	case "others":
+		x.revokeOthers(r)
+	case "all":
+		x.revokeAll(r)
 	case "finish":
 		x.finish(r)
 		return true
@@ -477,6 +496,54 @@ func (x *schedule) logout(r *request) {
 	}
 }
 
+// mayRevoke reports whether r has sessions to end, and checks the answer if not.
+func (x *schedule) mayRevoke(what string, r *request, err error) bool {
+	switch {
+	case r.state == isForwarding || r.state == isReading:
+		x.expect(what, err, session.ErrSuperseded)
+	case r.state == isAnonymous || !r.user:
+		x.expect(what, err, core.ErrAnonymous)
+	default:
+		return true
+	}
+	return false
+}
+
+func (x *schedule) revokeOthers(r *request) {
+	err := r.s.RevokeOthers(context.Background())
+	if !x.mayRevoke("revoke others", r, err) {
+		return
+	}
+	if x.w.alive {
+		x.w.revoke()
+	}
+	if !x.w.alive || r.at != x.w.current {
+		x.expect("revoke others", err, core.ErrAnonymous)
+		r.forget()
+		return
+	}
+	x.expect("revoke others", err, nil)
+	if !r.minted {
+		r.minted, r.at = true, x.unnamed()
+		x.w.current = r.at
+	}
+	x.w.data = x.w.data.with(r.pending)
+	r.base, r.known, r.pending = x.w.data, true, nil
+}
+
+func (x *schedule) revokeAll(r *request) {
+	err := r.s.RevokeAll(context.Background())
+	if !x.mayRevoke("revoke all", r, err) {
+		return
+	}
+	x.expect("revoke all", err, nil)
+	own := x.w.alive
+	x.w.alive = false
+	x.w.revoke()
+	r.forget()
+	r.cleared = own
+}
+
 func (x *schedule) finish(r *request) {
 	if rapid.Bool().Draw(x.T, "commit first") {
 		x.expect("commit", r.s.Commit(context.Background()), x.commit(r))
@@ -591,7 +658,7 @@ func TestSchedules(t *testing.T) {
 		require.NoError(rt, err)
 		x.m, err = session.New(x.mem, session.Config{Now: clock.now, Audit: x.audit, Secret: secret})
 		require.NoError(rt, err)
-		x.w = world{alive: true, user: rapid.Bool().Draw(rt, "user"), data: newContent(), orphans: map[string]bool{}}
+		x.w = world{alive: true, user: rapid.Bool().Draw(rt, "user"), data: newContent(), orphans: map[string]bool{}, owned: map[string]bool{}}
 		var s session.Session
 		x.m.Begin(&s, context.Background(), session.Request{})
 		if x.w.user {

@@ -29,9 +29,9 @@ type record struct {
 	owner     revocation.Owner
 	handle    revocation.Handle
 	presented bool
+	created   int64 // microseconds since 1970, like all times here
 
 	kind    kind
-	created int64 // microseconds since 1970, like all times here
 	touched int64
 	ends    int64 // the absolute end, which never moves
 	authed  int64
@@ -50,7 +50,7 @@ type record struct {
 
 // The value begins with fixed fields, then length-prefixed ones, then the data:
 //
-//	version 1 | kind and flags 1 | app 4 | key check 8 | created touched ends authed 8 each |
+//	version 1 | kind and flags 1 | app 4 | key check 8 | touched ends authed 8 each |
 //	fingerprint 16 | [link 36] | subject method device roles scopes (2+n each) | data (4+n)
 //
 // app and key check bind a value to its place: a store that answers with another
@@ -59,7 +59,7 @@ type record struct {
 const (
 	recordVersion = 1
 	timesAt       = 1 + 1 + 4 + 8
-	printAt       = timesAt + 4*8
+	printAt       = timesAt + 3*8
 	fixedLen      = printAt + printLen
 	linkLen       = 4 + 32
 	flagLinked    = 0x80
@@ -85,7 +85,7 @@ func (r *record) encode(app [4]byte, key StoreKey) string {
 	b.Write(app[:])
 	b.Write(key.Hash[:checkLen])
 	var num [8]byte
-	for _, t := range [...]int64{r.created, r.touched, r.ends, r.authed} {
+	for _, t := range [...]int64{r.touched, r.ends, r.authed} {
 		binary.BigEndian.PutUint64(num[:], uint64(t))
 		b.Write(num[:])
 	}
@@ -115,7 +115,7 @@ func (r *record) open(e *Entry, app [4]byte, key StoreKey) error {
 	if (r.subject == "") != e.Owner.IsZero() {
 		return errRecord
 	}
-	r.owner, r.handle, r.presented = e.Owner, e.Handle, e.Presented
+	r.owner, r.handle, r.presented, r.created = e.Owner, e.Handle, e.Presented, micros(e.Created)
 	return nil
 }
 
@@ -133,7 +133,7 @@ func (r *record) decode(v string, app [4]byte, key StoreKey) error {
 		return errRecord
 	}
 	times := v[timesAt:printAt]
-	for i, t := range [...]*int64{&r.created, &r.touched, &r.ends, &r.authed} {
+	for i, t := range [...]*int64{&r.touched, &r.ends, &r.authed} {
 		*t = int64(beUint64(times[i*8:]))
 	}
 	copy(r.print[:], v[printAt:])
