@@ -59,8 +59,9 @@ func (s *Session) Revoke(ctx context.Context, handle string) (ended bool, err er
 
 // RevokeOthers ends every other session of the subject and gives this one a new
 // id, because whoever caused the worry may hold the old one: it is what follows a
-// change of password. core.ErrAnonymous if this session was ended meanwhile; then
-// nothing was done. After any other error the others may be gone already; calling
+// change of password. core.ErrAnonymous if this session was ended meanwhile, or
+// given another id by another request, which ends it: what has the new id need not
+// be this browser. After any other error the others may be gone already; calling
 // it again is harmless. Errors else as for Login.
 func (s *Session) RevokeOthers(ctx context.Context) error {
 	return s.asUser(func() error {
@@ -78,12 +79,21 @@ func (s *Session) RevokeOthers(ctx context.Context) error {
 		}
 		s.m.tell(ctx, ended, subject, audit.CauseRevoked)
 		s.event(audit.SubjectRevoked, audit.CauseOthers, &s.rec, nil)
+		owner, handle := s.rec.owner, s.rec.handle
 		done, err := s.rename(ctx, kindLive, audit.CauseRevoked, func(*record) {})
-		if err == nil && !done {
-			s.forget()
-			return core.ErrAnonymous
+		if done || err != nil && !errors.Is(err, ErrSuperseded) {
+			return err
 		}
-		return err
+		// Somebody else was faster: the session has ended, or it goes on under an id
+		// that this browser does not have. That may be who was to be locked out.
+		if _, err := s.m.revoke(ctx, owner, subject, handle); err != nil {
+			return err
+		}
+		if s.poisoned { // else rename has told
+			s.event(audit.SessionWriteDropped, "", &s.rec, nil)
+		}
+		s.forget()
+		return core.ErrAnonymous
 	})
 }
 

@@ -564,6 +564,24 @@ func TestRevokeOthersInFlight(t *testing.T) {
 		require.Empty(t, e.stored("ann"))
 		require.Empty(t, e.subject(e.begin(second)))
 	})
+	for _, op := range []string{"end others", "rename"} {
+		for _, how := range replacements {
+			// A thief who changes the id right then must not be what is left.
+			t.Run(how+" before "+op, func(t *testing.T) {
+				e, v, second, s := begin(t)
+				var next string
+				e.store.next(op, func() { next = e.replace(how, v) })
+				require.ErrorIs(t, s.RevokeOthers(t.Context()), core.ErrAnonymous)
+				require.Equal(t, 1, count(e.audit.drain(), "session_write_dropped"))
+				require.Empty(t, e.subject(s))
+				e.silent(s)
+				for _, dead := range []string{v, second, next} {
+					require.Empty(t, e.subject(e.begin(dead)))
+				}
+				require.Empty(t, e.stored("ann"))
+			})
+		}
+	}
 	t.Run("written between", func(t *testing.T) {
 		e, v, _, s := begin(t)
 		e.store.next("rename", func() {

@@ -518,6 +518,8 @@ func (x *schedule) revokeOthers(r *request) {
 		x.w.revoke()
 	}
 	if !x.w.alive || r.at != x.w.current {
+		// Where another request changed the id, the session ends.
+		x.w.alive = false
 		x.expect("revoke others", err, core.ErrAnonymous)
 		r.forget()
 		return
