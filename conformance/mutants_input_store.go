@@ -214,7 +214,7 @@ type otherAsAbsent struct{ session.Store }
 func (s otherAsAbsent) Load(ctx context.Context, keys []session.StoreKey, out []session.Entry) error {
 	err := s.Store.Load(ctx, keys, out)
 	for i, e := range out {
-		if !strings.Contains(e.Value, string(keys[i].Hash[:8])) {
+		if !strings.Contains(e.Value, string(keys[i].Hash[:4])) {
 			out[i] = session.Entry{}
 		}
 	}

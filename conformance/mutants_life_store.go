@@ -165,7 +165,7 @@ func (b *bent) one(ctx context.Context, key session.StoreKey) (session.Entry, er
 // What follows knows how a record is written (core/session, record.go): a store
 // that is to lie about a session has to lie in its language.
 const (
-	flagsAt, checkAt, touchedAt, endsAt, authedAt, printFrom, linkAt = 1, 6, 14, 22, 30, 38, 54
+	flagsAt, checkAt, touchedAt, endsAt, authedAt, printFrom, linkAt = 1, 6, 10, 18, 26, 34, 46
 	linkSize                                                         = 36
 	linkedFlag                                                       = 0x80
 )
@@ -194,7 +194,7 @@ func linked(e session.Entry) bool   { return e.Version != 0 && e.Value[flagsAt]&
 func snapshot(e session.Entry) bool { return e.Version != 0 && e.Value[flagsAt]&^linkedFlag != 0 }
 
 // noData is how a record without data ends.
-const noData = "\x00\x00\x00\x00"
+const noData = "\x00\x00\x00"
 
 // dataFrom is where an entry's data begins, with its length.
 func dataFrom(e session.Entry) int {
@@ -202,7 +202,10 @@ func dataFrom(e session.Entry) int {
 	if linked(e) {
 		at += linkSize
 	}
-	for range 5 { // subject, method, device, roles, scopes
+	for range 3 { // subject, method, device
+		at += 1 + int(e.Value[at])
+	}
+	for range 2 { // roles, scopes
 		at += 2 + int(e.Value[at])<<8 + int(e.Value[at+1])
 	}
 	return at

@@ -28,15 +28,15 @@ const (
 	FingerprintIgnore
 )
 
-// fingerprint is what a session remembers of the client: four bytes each of a keyed
+// fingerprint is what a session remembers of the client: three bytes each of a keyed
 // hash of the kind of browser, the IPv4 network, the IPv6 network, and of browser and
 // network as they were last seen together: what every request compares first. Zero is
-// "not seen". Four bytes are enough to notice a change, and too few to say which of
+// "not seen". Three bytes are enough to notice a change, and too few to say which of
 // the world's networks it was.
 type fingerprint [printLen]byte
 
 const (
-	printPart = 4
+	printPart = 3
 	printLen  = 4 * printPart
 	agentAt   = 0 * printPart
 	net4At    = 1 * printPart
@@ -105,9 +105,9 @@ func networkOf(ip netip.Addr) (network [16]byte, bytes, at int) {
 	}
 }
 
-// part hashes a key and what it is given into four bytes that are not all zero.
-// Length extension, the weakness of a key in front of SHA-256, needs the whole hash,
-// of which this keeps an eighth.
+// part hashes a key and what it is given into bytes that are not all zero. Length
+// extension, the weakness of a key in front of SHA-256, needs the whole hash, of
+// which this keeps a tenth.
 func (p *printer) part(browser, system string, network []byte) (part [printPart]byte) {
 	var in [sha256.Size + 2*(maxKind+1) + net6Bits/8]byte
 	n := copy(in[:], p.key[:])

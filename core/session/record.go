@@ -50,27 +50,29 @@ type record struct {
 
 // The value begins with fixed fields, then length-prefixed ones, then the data:
 //
-//	version 1 | kind and flags 1 | app 4 | key check 8 | touched ends authed 8 each |
-//	fingerprint 16 | [link 36] | subject method device roles scopes (2+n each) | data (4+n)
+//	version 1 | kind and flags 1 | app 4 | key check 4 | touched ends authed 8 each |
+//	fingerprint 12 | [link 36] | subject method device (1+n each) | roles scopes (2+n each) | data (3+n)
 //
 // app and key check bind a value to its place: a store that answers with another
 // record (a mixed-up reply, a restored backup of another application) is found
 // out by decode and never taken for a login.
 const (
 	recordVersion = 1
-	timesAt       = 1 + 1 + 4 + 8
+	timesAt       = 1 + 1 + 4 + checkLen
 	printAt       = timesAt + 3*8
 	fixedLen      = printAt + printLen
 	linkLen       = 4 + 32
 	flagLinked    = 0x80
-	checkLen      = 8
-	dataLenLen    = 4
+	checkLen      = 4
+	nameLenLen    = 1
+	listLenLen    = 2
+	dataLenLen    = 3
 )
 
 var errRecord = errors.New("session: the store returned a value that is no record of this key")
 
 func (r *record) encode(app [4]byte, key StoreKey) string {
-	n := fixedLen + 5*2 + len(r.subject) + len(r.method) + len(r.device) + len(r.roles) + len(r.scopes) + dataLenLen + len(r.data)
+	n := fixedLen + 3*nameLenLen + 2*listLenLen + len(r.subject) + len(r.method) + len(r.device) + len(r.roles) + len(r.scopes) + dataLenLen + len(r.data)
 	if r.linked {
 		n += linkLen
 	}
@@ -94,14 +96,18 @@ func (r *record) encode(app [4]byte, key StoreKey) string {
 		b.Write(r.link.Tag[:])
 		b.Write(r.link.Hash[:])
 	}
-	for _, s := range [...]string{r.subject, r.method, r.device, r.roles, r.scopes} {
-		binary.BigEndian.PutUint16(num[:2], uint16(len(s)))
-		b.Write(num[:2])
+	for _, s := range [...]string{r.subject, r.method, r.device} {
+		b.WriteByte(byte(len(s)))
+		b.WriteString(s)
+	}
+	for _, s := range [...]string{r.roles, r.scopes} {
+		binary.BigEndian.PutUint16(num[:], uint16(len(s)))
+		b.Write(num[:listLenLen])
 		b.WriteString(s)
 	}
 	// Without its length, data cut between two pairs would be data.
-	binary.BigEndian.PutUint32(num[:dataLenLen], uint32(len(r.data)))
-	b.Write(num[:dataLenLen])
+	binary.BigEndian.PutUint32(num[:], uint32(len(r.data)))
+	b.Write(num[4-dataLenLen : 4])
 	b.WriteString(string(r.data))
 	return b.String()
 }
@@ -146,17 +152,18 @@ func (r *record) decode(v string, app [4]byte, key StoreKey) error {
 		copy(r.link.Hash[:], v[4:])
 		v = v[linkLen:]
 	}
-	for _, s := range [...]*string{&r.subject, &r.method, &r.device, &r.roles, &r.scopes} {
-		if len(v) < 2 {
+	for i, s := range [...]*string{&r.subject, &r.method, &r.device, &r.roles, &r.scopes} {
+		lenLen := nameLenLen
+		if i >= 3 {
+			lenLen = listLenLen
+		}
+		n, ok := beLen(v, lenLen)
+		if !ok || len(v)-lenLen < n {
 			return errRecord
 		}
-		n := int(v[0])<<8 | int(v[1])
-		if len(v) < 2+n {
-			return errRecord
-		}
-		*s, v = v[2:2+n], v[2+n:]
+		*s, v = v[lenLen:lenLen+n], v[lenLen+n:]
 	}
-	if len(v) < dataLenLen || int(v[0])<<24|int(v[1])<<16|int(v[2])<<8|int(v[3]) != len(v)-dataLenLen {
+	if n, ok := beLen(v, dataLenLen); !ok || n != len(v)-dataLenLen {
 		return errRecord
 	}
 	v = v[dataLenLen:]
@@ -165,6 +172,17 @@ func (r *record) decode(v string, app [4]byte, key StoreKey) error {
 	}
 	r.data = bag(v)
 	return nil
+}
+
+// beLen reads the length of width bytes at the beginning of s.
+func beLen(s string, width int) (n int, ok bool) {
+	if len(s) < width {
+		return 0, false
+	}
+	for i := range width {
+		n = n<<8 | int(s[i])
+	}
+	return n, true
 }
 
 // beUint64 reads eight bytes without the copy to a slice that package binary wants.

@@ -46,7 +46,7 @@ func sampleRecords() map[string]record {
 		"renewed":    renewed,
 		"stepped up": steppedUp,
 		"longest": {
-			device: strings.Repeat("h", math.MaxUint16), subject: strings.Repeat("\xff", maxName),
+			device: strings.Repeat("h", maxName), subject: strings.Repeat("\xff", maxName),
 			roles: encodeList(strings.Split(strings.Repeat(strings.Repeat("r", 255)+" ", 255), " ")[:255]),
 			data:  bagOf(strings.Repeat("k", 255), strings.Repeat("\x00", 1<<17)),
 		},
@@ -178,7 +178,7 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, k uint8, linked bool, touched, ends, authed int64, device, subject, method, role, scope, name, value string) {
 		want := record{
 			kind: kind(k % 3), touched: touched, ends: ends, authed: authed,
-			device: device[:min(len(device), math.MaxUint16)], subject: subject[:min(len(subject), maxName)], method: method[:min(len(method), maxName)],
+			device: device[:min(len(device), maxName)], subject: subject[:min(len(subject), maxName)], method: method[:min(len(method), maxName)],
 			roles: encodeList([]string{role[:min(len(role), maxName)]}), scopes: encodeList([]string{scope[:min(len(scope), maxName)], "x"}),
 		}
 		if linked || want.kind != kindLive {
