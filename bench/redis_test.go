@@ -198,6 +198,8 @@ func BenchmarkRedisBytes(b *testing.B) {
 				n = 1_000
 			}
 			a := row.lib.app(b)
+			// Connections and scripts are the server's once, and no session's.
+			prepareNamed(b, a, false, 1, strings.Repeat("n", 200))
 			before := usedMemory(b)
 			for b.Loop() {
 				prepareNamed(b, a, false, n, strings.Repeat("n", 200))
