@@ -4,8 +4,9 @@
 //
 // Each mutant is an overlay: the go command compiles a changed copy of one file
 // and nothing in the tree is touched. It runs the one case that must fail, on one
-// adapter. A mutant that survives, does not compile or does not apply any more
-// fails the run.
+// adapter. The overlay also leaves out the other adapters and the Redis store,
+// because linking them takes most of the time. A mutant that survives, does not
+// compile or does not apply any more fails the run.
 package main
 
 import (
@@ -29,6 +30,26 @@ type mutant struct {
 	adapter  string
 	slug     string // the case that must fail
 }
+
+// harnesses names each adapter's constructor in package harness; the file there has
+// the adapter's name.
+var harnesses = map[string]string{"gin": "Gin", "echo": "Echo", "fiber": "Fiber", "nethttp": "NetHTTP"}
+
+// onlyTest is TestConformance for one adapter.
+const onlyTest = `package crosstest
+
+import (
+	"testing"
+
+	"github.com/sallyport-go/sallyport/conformance"
+	"github.com/sallyport-go/sallyport/conformance/crosstest/harness"
+)
+
+func TestConformance(t *testing.T) {
+	h := harness.%s()
+	t.Run(h.Name, func(t *testing.T) { conformance.RunOptions(t, h, conformance.Options{}, nil) })
+}
+`
 
 func main() {
 	only := flag.String("run", "", "run only the mutants whose name contains this")
@@ -99,7 +120,23 @@ func (m mutant) try(root string) error {
 	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
 		return err
 	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
+	test := filepath.Join(tmp, "only_test.go")
+	if err := os.WriteFile(test, fmt.Appendf(nil, onlyTest, harnesses[m.adapter]), 0o600); err != nil {
+		return err
+	}
+	crosstest := filepath.Join(root, "conformance", "crosstest")
+	replace := map[string]string{
+		path: changed,
+		filepath.Join(crosstest, "conformance_test.go"): test,
+		filepath.Join(crosstest, "redis_test.go"):       "",
+	}
+	for adapter := range harnesses {
+		// The others' harnesses are built on the one for net/http.
+		if adapter != m.adapter && adapter != "nethttp" {
+			replace[filepath.Join(crosstest, "harness", adapter+".go")] = ""
+		}
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return err
 	}
@@ -108,7 +145,7 @@ func (m mutant) try(root string) error {
 		return err
 	}
 	binary := filepath.Join(tmp, "mutant.test")
-	if out, err := exec.Command("go", "test", "-c", "-overlay", overlayFile, "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-overlay", overlayFile, "-o", binary, ".").CombinedOutput(); err != nil {
 		return fmt.Errorf("DOES NOT COMPILE:\n%s", out)
 	}
 	pattern := "^TestConformance$/^" + m.adapter + "$/^" + strings.ReplaceAll(m.slug, "/", "$/^") + "$"
