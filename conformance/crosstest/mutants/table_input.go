@@ -27,7 +27,7 @@ var inputMutants = []mutant{
 		name:    "the store is keyed by the value, not its hash",
 		file:    "core/session/token.go",
 		old:     "\tk := StoreKey{Hash: sha256.Sum256(in[:n])}\n",
-		new:     "\tk := StoreKey{}\n\tvar all [36]byte\n\t_, _ = base64.RawURLEncoding.Decode(all[:], in[n-valueLen:n])\n\tcopy(k.Hash[:], all[tagLen:])\n",
+		new:     "\tk := StoreKey{}\n\tvar all [sha256.Size + tagLen]byte\n\t_, _ = base64.RawURLEncoding.Decode(all[:], in[n-valueLen:n])\n\tcopy(k.Hash[:], all[tagLen:])\n",
 		adapter: "nethttp", slug: "input/other-artefact",
 	},
 	{
