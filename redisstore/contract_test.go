@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -22,7 +21,7 @@ func TestSessionsContract(t *testing.T) {
 func TestSignedSessionsContract(t *testing.T) {
 	storetest.TestSessions(t, func(t *testing.T, now func() time.Time) session.Store {
 		s, err := redisstore.New(t.Context(), newClient(t, addr), redisstore.Config{
-			Prefix: fmt.Sprintf("t%d:", prefixes.Add(1)), Now: now, Timeout: 10 * time.Second, Secrets: [][]byte{secret(1)},
+			Prefix: freshPrefix(), Now: now, Timeout: 10 * time.Second, Secrets: [][]byte{secret(1)},
 		})
 		require.NoError(t, err)
 		return s.Sessions()

@@ -585,7 +585,7 @@ func TestDeadline(t *testing.T) {
 
 // TestTooLarge: an entry over the limit is refused before it is sent.
 func TestTooLarge(t *testing.T) {
-	store, err := redisstore.New(t.Context(), newClient(t, addr), redisstore.Config{Prefix: "large:", MaxValueBytes: 1 << 10})
+	store, err := redisstore.New(t.Context(), newClient(t, addr), redisstore.Config{Prefix: freshPrefix(), MaxValueBytes: 1 << 10})
 	require.NoError(t, err)
 	s := store.Sessions()
 	large := entry(2, strings.Repeat("v", 1<<10))
@@ -604,8 +604,8 @@ func TestTooLarge(t *testing.T) {
 // TestPrefixesAreApart: two prefixes on one server share nothing.
 func TestPrefixesAreApart(t *testing.T) {
 	var stores []session.Store
-	for i := range 2 {
-		s, err := redisstore.New(t.Context(), newClient(t, addr), redisstore.Config{Prefix: fmt.Sprintf("apart%d:", i)})
+	for range 2 {
+		s, err := redisstore.New(t.Context(), newClient(t, addr), redisstore.Config{Prefix: freshPrefix()})
 		require.NoError(t, err)
 		stores = append(stores, s.Sessions())
 	}

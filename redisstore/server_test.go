@@ -83,10 +83,12 @@ func newClient(t testing.TB, addr string) rueidis.Client {
 
 var prefixes atomic.Int64
 
+func freshPrefix() string { return fmt.Sprintf("t%d:", prefixes.Add(1)) }
+
 // newStore has a name space of its own on the server that TestMain started.
 func newStore(t testing.TB, now func() time.Time) *redisstore.Store {
 	s, err := redisstore.New(context.Background(), newClient(t, addr), redisstore.Config{
-		Prefix: fmt.Sprintf("t%d:", prefixes.Add(1)), Now: now, Timeout: 10 * time.Second,
+		Prefix: freshPrefix(), Now: now, Timeout: 10 * time.Second,
 	})
 	require.NoError(t, err)
 	return s
