@@ -233,20 +233,7 @@ func revokeCases() []Case {
 				{"/logout", says("logged out"), nil},
 			} {
 				hold := newBarrier()
-				app := subjectApp()
-				for i, route := range app.Routes {
-					inner := route.Handler
-					app.Routes[i].Handler = func(r Request) error {
-						if r.Query("late") != "" {
-							if _, err := hits.Get(r.Session()); err != nil {
-								return r.Fail(err)
-							}
-							hold.hold()
-						}
-						return inner(r)
-					}
-				}
-				s := t.Serve(app)
+				s := t.Serve(heldApp(hold))
 				laptop, phone := s.home("alice"), s.home("alice")
 				sep := "?"
 				if strings.Contains(row.target, "?") {
@@ -279,6 +266,34 @@ func revokeCases() []Case {
 				laptop.alive()
 				t.Events()
 				t.NoError(s.manager.RevokeAll(t.Context(), "alice"))
+			}
+		},
+	}, {
+		ID: "S6", Slug: "subject/revoke-others-meets-a-new-id",
+		Rule:   "If somebody with the same cookie gives the session a new id while its user locks others out, the session ends: it may be the others who have the new id.",
+		Clause: "OWASP ASVS 5.0 7.4.3; DESIGN section 3",
+		Run: func(t *T) {
+			for _, change := range []struct{ target, done string }{
+				{"/renew", "renewed"},
+				{"/login?user=alice", "logged in"},
+				{"/login?user=alice&role=admin", "logged in"},
+			} {
+				hold := newBarrier()
+				s := t.Serve(heldApp(hold))
+				victim := s.home("alice")
+				thief := s.holder(victim.Value)
+				f := victim.send("POST", "/revoke-others?late=1")
+				hold.await(t, 1)
+				s.Check(thief.Post(change.target), says(change.done, "set"))
+				hold.release()
+				s.Check(f.land(), Anonymous())
+				s.Check(thief.Get("/me"), Anonymous())
+				s.noRow(thief.Value)
+				t.forget()
+				victim.out()
+				s.loggedIn("alice")
+				t.NoError(s.manager.RevokeAll(t.Context(), "alice"))
+				t.forget()
 			}
 		},
 	}, {
@@ -342,4 +357,23 @@ func revocationWays() []revocationWay {
 			t.NoError(s.manager.Revocations().RevokeSession(t.Context(), "alice", victim.Handle))
 		}, []string{"session_denied"}},
 	}
+}
+
+// heldApp is subjectApp with handlers that, asked with ?late=, have read the session
+// and wait.
+func heldApp(hold *barrier) App {
+	app := subjectApp()
+	for i, route := range app.Routes {
+		inner := route.Handler
+		app.Routes[i].Handler = func(r Request) error {
+			if r.Query("late") != "" {
+				if _, err := hits.Get(r.Session()); err != nil {
+					return r.Fail(err)
+				}
+				hold.hold()
+			}
+			return inner(r)
+		}
+	}
+	return app
 }

@@ -55,6 +55,7 @@ func revokeMutants() []Mutant {
 		{Name: "the acting session ends with the others", Slug: others, Store: bend(sparesNobody)},
 		{Name: "the others end one by one", Slug: others, Store: bend(endsOneByOne)},
 		{Name: "what another device has under way survives", Slug: underWay, Store: bend(bringsBackRenamed)},
+		{Name: "whoever has the newest id keeps the session", Slug: "subject/revoke-others-meets-a-new-id", Store: bend(findsNoHandle)},
 		{Name: "the former id of another device survives", Slug: oldIDs, Store: bend(caches)},
 		{Name: "the former id of the acting session survives", Slug: oldIDs, Store: bend(keepsSnapshotsAlive)},
 	}

@@ -414,3 +414,11 @@ func changesNothing(b *bent) {
 		return b.one(ctx, key)
 	}
 }
+
+// findsNoHandle ends no session by its handle.
+func findsNoHandle(b *bent) {
+	b.endOne = func(context.Context, revocation.Owner, revocation.Handle, time.Time) (session.Keyed, error) {
+		b.pretend(OpEndOne)
+		return session.Keyed{}, session.ErrGone
+	}
+}

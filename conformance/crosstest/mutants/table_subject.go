@@ -17,6 +17,13 @@ var subjectMutants = []mutant{
 		adapter: "nethttp", slug: "subject/revoke-all",
 	},
 	{
+		name:    "whoever has the newest id keeps the session",
+		file:    "core/session/device.go",
+		old:     "if _, err := s.m.revoke(ctx, owner, subject, handle); err != nil {",
+		new:     "if err := error(nil); owner.IsZero() && handle.String() == \"\" {",
+		adapter: "nethttp", slug: "subject/revoke-others-meets-a-new-id",
+	},
+	{
 		name:    "snapshots are on the list of devices",
 		file:    "core/session/manager.go",
 		old:     "Listed:    r.subject != \"\" && r.kind == kindLive,",
