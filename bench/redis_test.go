@@ -78,7 +78,6 @@ func startServer() (addr string, stop func(), err error) {
 			stop()
 			return "", nil, fmt.Errorf("the server does not answer: %w", err)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
