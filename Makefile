@@ -26,6 +26,10 @@ demo: ## Run the demo application
 demo-redis: ## The same, two nodes each over one Redis
 	@. .ci/lib.sh && need_redis && $(DEMO) -redis start -nodes 2
 
+.PHONY: hsm
+hsm: ## Sign with keys that never leave an HSM, SoftHSM, and check that they do not
+	@. .ci/lib.sh && need_cc && need_softhsm && cd examples/hsm && go run .
+
 .PHONY: test
 test: ## Test every module, with the race detector (needs a C compiler)
 	@.ci/test
@@ -59,7 +63,7 @@ consumer: ## Build the README's program outside the repository, as a user would
 	@.ci/consumer
 
 .PHONY: bench
-bench: ## Measure sessions beside their peers and write docs/benchmarks.md
+bench: ## Measure sessions and tokens beside their peers and write docs/benchmarks*.md
 	@cd bench && go run ./cmd/table $(BENCHFLAGS)
 
 .PHONY: microbench

@@ -34,17 +34,26 @@ need_cc() {
 	export CGO_ENABLED=1
 }
 
+# have COMMAND PACKAGE: is the command there? As root on Debian the package is
+# installed; a service of its own is kept from starting.
+have() {
+	command -v "$1" >/dev/null && return
+	[ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || return
+	echo "installing $2" >&2
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq "$2"; } >&2 &&
+		command -v "$1" >/dev/null
+}
+
 # need_redis fails unless there is a redis-server, which the tests start on a port
-# of their own. As root on Debian it is installed; the package's own service is
-# kept from starting.
+# of their own.
 need_redis() {
-	command -v redis-server >/dev/null && return
-	if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-		echo "installing redis-server" >&2
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq redis-server; } >&2 &&
-			command -v redis-server >/dev/null && return
-	fi
-	die "redis-server 7 or newer is needed and was not found (Debian: apt-get install redis-server)"
+	have redis-server redis-server ||
+		die "redis-server 7 or newer is needed and was not found (Debian: apt-get install redis-server)"
+}
+
+# need_softhsm fails unless there is SoftHSM. Nothing touches the machine's own tokens.
+need_softhsm() {
+	have softhsm2-util softhsm2 || die "SoftHSM 2 is needed and was not found (Debian: apt-get install softhsm2)"
 }
 
 # modules lists the folders of the modules in go.work.

@@ -14,14 +14,19 @@ import (
 
 // An app is one library behind one framework.
 type app struct {
-	// caller prepares a request. cookie may be empty.
-	caller func(method, path, cookie string) caller
+	// request prepares a request with one header of its own. value may be empty.
+	request func(method, path, header, value string) caller
+}
+
+func (a *app) caller(method, path, cookie string) caller {
+	return a.request(method, path, "Cookie", cookie)
 }
 
 // A caller sends one request again and again, without a socket. Each goroutine
 // has its own.
 type caller interface {
 	call()
+	carry(value string)         // in the header of its own, as long as the last one
 	answered(body string) error // nil after a 200 with that body
 	setCookies() []string       // Set-Cookie lines of the last answer
 }
@@ -80,26 +85,29 @@ func answered(status int, got []byte, want string) error {
 
 // httpCaller serves Gin and Echo.
 type httpCaller struct {
-	h     http.Handler
-	w     recorder
-	proto http.Request
+	h      http.Handler
+	w      recorder
+	header string
+	proto  http.Request
 	// r is overwritten with proto before each call: gorilla/sessions keeps what it
 	// has loaded in the request, and a request met again would cost it nothing.
 	r http.Request
 }
 
 func httpApp(h http.Handler) *app {
-	return &app{caller: func(method, path, cookie string) caller {
-		c := &httpCaller{h: h, w: recorder{header: http.Header{}}}
+	return &app{request: func(method, path, header, value string) caller {
+		c := &httpCaller{h: h, w: recorder{header: http.Header{}}, header: header}
 		c.proto = *httptest.NewRequest(method, path, nil)
 		c.proto.Header.Set("User-Agent", userAgent)
 		c.proto.Header.Set("Accept", accept)
-		if cookie != "" {
-			c.proto.Header.Set("Cookie", cookie)
+		if value != "" {
+			c.proto.Header.Set(header, value)
 		}
 		return c
 	}}
 }
+
+func (c *httpCaller) carry(value string) { c.proto.Header[c.header][0] = value }
 
 func (c *httpCaller) call() {
 	clear(c.w.header)
@@ -143,6 +151,7 @@ func (w *recorder) WriteString(s string) (int, error) {
 type fiberCaller struct {
 	h   fasthttp.RequestHandler
 	raw []byte
+	at  int // where in raw the value stands
 	in  bytes.Reader
 	buf *bufio.Reader
 	ctx fasthttp.RequestCtx
@@ -150,17 +159,21 @@ type fiberCaller struct {
 }
 
 func fiberApp(h fasthttp.RequestHandler) *app {
-	return &app{caller: func(method, path, cookie string) caller {
-		raw := method + " " + path + " HTTP/1.1\r\nHost: example.com\r\nUser-Agent: " + userAgent + "\r\nAccept: " + accept + "\r\n"
-		if cookie != "" {
-			raw += "Cookie: " + cookie + "\r\n"
+	return &app{request: func(method, path, header, value string) caller {
+		at, raw := 0, method+" "+path+" HTTP/1.1\r\nHost: example.com\r\nUser-Agent: "+userAgent+"\r\nAccept: "+accept+"\r\n"
+		if value != "" {
+			raw += header + ": "
+			at = len(raw)
+			raw += value + "\r\n"
 		}
 		if method == http.MethodPost {
 			raw += "Content-Length: 0\r\n"
 		}
-		return &fiberCaller{h: h, raw: []byte(raw + "\r\n"), buf: bufio.NewReader(nil)}
+		return &fiberCaller{h: h, raw: []byte(raw + "\r\n"), at: at, buf: bufio.NewReader(nil)}
 	}}
 }
+
+func (c *fiberCaller) carry(value string) { copy(c.raw[c.at:], value) }
 
 func (c *fiberCaller) call() {
 	c.ctx.ResetUserValues()

@@ -13,7 +13,8 @@ import (
 	authecho "github.com/sallyport-go/sallyport/echo"
 )
 
-// echoLibrary is a session library as an Echo application uses it.
+// echoLibrary is a library as an Echo application uses it: for sessions, or to
+// verify tokens, which needs use and get only.
 type echoLibrary struct {
 	use   echo.MiddlewareFunc             // nil: none
 	wrap  func(http.Handler) http.Handler // nil: none

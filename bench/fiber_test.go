@@ -11,7 +11,8 @@ import (
 	authfiber "github.com/sallyport-go/sallyport/fiber"
 )
 
-// fiberLibrary is a session library as a Fiber application uses it.
+// fiberLibrary is a library as a Fiber application uses it: for sessions, or to
+// verify tokens, which needs use and get only.
 type fiberLibrary struct {
 	use   fiber.Handler // nil: none
 	login func(c *fiber.Ctx, user, name string) error

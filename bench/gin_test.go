@@ -12,7 +12,8 @@ import (
 	authgin "github.com/sallyport-go/sallyport/gin"
 )
 
-// ginLibrary is a session library as a Gin application uses it.
+// ginLibrary is a library as a Gin application uses it: for sessions, or to
+// verify tokens, which needs use and get only.
 type ginLibrary struct {
 	use   gin.HandlerFunc                 // nil: none
 	wrap  func(http.Handler) http.Handler // nil: none

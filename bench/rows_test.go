@@ -218,13 +218,12 @@ func BenchmarkFlat(b *testing.B) {
 				// A step that shares no factor with n visits all of them, in an
 				// order that no cache foresees.
 				step, at := 7_919, 0
-				c := a.caller(read.method, read.path, "x=y").(*httpCaller)
-				header := c.proto.Header["Cookie"]
+				c := a.caller(read.method, read.path, "x=y")
 				runtime.GC()
 				b.ReportAllocs()
 				for b.Loop() {
 					at = (at + step) % n
-					header[0] = strings.Clone(cookies[at])
+					c.carry(strings.Clone(cookies[at]))
 					c.call()
 					if err := c.answered(read.body); err != nil {
 						b.Fatal(err)

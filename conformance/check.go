@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/sallyport-go/sallyport/core"
 )
 
 // Want is everything that an answer may say about sessions. A header of the ones
@@ -24,10 +26,14 @@ type Want struct {
 	// Asked is whether the answer depended on the session: Vary: Cookie, and
 	// Cache-Control private or no-store.
 	Asked bool
+	// Bearer is whether the answer is one of a route behind Bearer: Vary:
+	// Authorization, Cache-Control private or no-store, Bearer's challenges.
+	Bearer bool
 	// CacheControl overrides the expected Cache-Control; "-" for any.
 	CacheControl string
 	// Challenge is a part of WWW-Authenticate that must be there beside the
-	// scheme; set with Code for 401s.
+	// scheme; set with Code for 401s. With Bearer it is the end of the challenge,
+	// behind the parameters that go with Code.
 	Challenge string
 	// Location is the redirect's target.
 	Location string
@@ -48,6 +54,9 @@ func (s *Server) Check(a *Answer, w Want) *Answer {
 	cache, vary := "", ""
 	if w.Asked {
 		vary, cache = "Cookie", "private"
+	}
+	if w.Bearer {
+		vary, cache = "Authorization", "private"
 	}
 	if len(w.Cookies) > 0 || w.Code != "" {
 		cache = "no-store"
@@ -71,6 +80,10 @@ func (s *Server) Check(a *Answer, w Want) *Answer {
 func (s *Server) checkChallenge(a *Answer, w Want) {
 	s.t.Helper()
 	got := strings.Join(a.Header.Values("WWW-Authenticate"), ", ")
+	if w.Bearer {
+		Equal(s.t, "WWW-Authenticate", got, bearerChallenge(w))
+		return
+	}
 	if w.Status != 401 || w.Code == "" {
 		Equal(s.t, "WWW-Authenticate", got, "")
 		return
@@ -81,6 +94,26 @@ func (s *Server) checkChallenge(a *Answer, w Want) {
 	if w.Challenge == "" && strings.Contains(got, "error=") {
 		s.t.Failf("WWW-Authenticate: got %q, want no error in it", got)
 	}
+}
+
+// bearerChallenge is the one that RFC 6750 section 3 wants: no error code where no
+// credentials were sent.
+func bearerChallenge(w Want) string {
+	params := ""
+	switch core.Code(w.Code) {
+	case core.MissingCredentials:
+	case core.TokenExpired, core.InvalidSignature, core.TokenRevoked:
+		params = `, error="invalid_token", error_description="` + core.Code(w.Code).Message() + `"`
+	case core.InvalidRequest:
+		params = `, error="invalid_request"`
+	case core.InsufficientScope:
+		params = `, error="insufficient_scope"`
+	case core.StepUpRequired:
+		params = `, error="insufficient_user_authentication"`
+	default:
+		return ""
+	}
+	return `Bearer realm="conformance"` + params + w.Challenge
 }
 
 func (s *Server) checkCookies(a *Answer, want []string) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // Compare sends the same generated requests to an application under every harness
@@ -27,6 +29,7 @@ func Compare(t *testing.T, harnesses []Harness, requests int, seed uint64) {
 		peers = append(peers, newPeer(t, h, seed))
 	}
 	clock := peers[0].t.Clock
+	g.issue(peers[0].tokens)
 	refused := map[string]int{}
 	seen := map[string]int{}
 	for i := range requests {
@@ -41,11 +44,13 @@ func Compare(t *testing.T, harnesses []Harness, requests int, seed uint64) {
 				exchange(t, peers, g.plain(v), "", refused)
 			}
 			g.settled = slices.Clone(g.values)
+			g.issue(peers[0].tokens)
 		}
 		raw, hostile := g.next()
 		if a := exchange(t, peers, raw, hostile, refused); a != nil {
 			g.learn(a)
 			seen[fmt.Sprint("status ", a.Status)]++
+			seen[a.Code()]++
 			seen["with Set-Cookie"] += min(1, len(a.Header["Set-Cookie"]))
 		}
 		if t.Failed() {
@@ -53,7 +58,10 @@ func Compare(t *testing.T, harnesses []Harness, requests int, seed uint64) {
 		}
 	}
 	// A generator that stopped reaching what it is about would compare nothing.
-	for _, kind := range []string{"status 200", "status 302", "status 401", "status 403", "status 404", "status 500", "with Set-Cookie"} {
+	for _, kind := range []string{
+		"status 200", "status 302", "status 400", "status 401", "status 403", "status 404", "status 500", "with Set-Cookie",
+		"TOKEN_EXPIRED", "INVALID_SIGNATURE", "INSUFFICIENT_SCOPE",
+	} {
 		if seen[kind] < requests/1000 {
 			t.Errorf("only %d answers %s: the generator has lost its way", seen[kind], kind)
 		}
@@ -73,6 +81,7 @@ var ParserStatuses = []int{400, 413, 417, 431, 501, 505}
 type peer struct {
 	t      *T
 	server *Server
+	tokens *Tokens
 	conn   *Conn
 }
 
@@ -81,7 +90,8 @@ func newPeer(t *testing.T, h Harness, seed uint64) *peer {
 	var key [32]byte
 	key[0] = byte(seed)
 	p.t.Config.Rand = &lockedRand{r: rand.NewChaCha8(key)}
-	p.server = p.t.Serve(comparedApp())
+	p.tokens = p.t.Tokens(token.ES256) // with a key that all peers have
+	p.server = p.t.Serve(comparedApp(p.tokens))
 	return p
 }
 
@@ -168,10 +178,12 @@ func verdictOf(a *Answer) string {
 }
 
 // comparedApp is the application that is compared.
-func comparedApp() App {
+func comparedApp(k *Tokens) App {
 	app := standard()
 	app.TrustProxy = []string{"192.0.2.0/24"}
-	return app.with("HEAD", "/me", whoami, Guard{Login: true}).
+	app.Verifier = k.Verifier()
+	return app.withAPI().
+		with("HEAD", "/me", whoami, Guard{Login: true}).
 		with("GET", "/set", func(r Request) error { return answer(r, note.Set(r.Session(), r.Query("v")), "set") }).
 		with("GET", "/panic", func(r Request) error {
 			_ = note.Set(r.Session(), "lost")

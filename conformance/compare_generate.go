@@ -13,6 +13,7 @@ type generator struct {
 	r       *rand.Rand
 	values  []string // session cookies that were handed out, dead ones included
 	settled []string // those of them that a request which only reads leaves as they are
+	tokens  []string // access tokens, expired ones included
 }
 
 const poolSize = 40
@@ -31,6 +32,16 @@ func (g *generator) learn(a *Answer) {
 	}
 }
 
+// issue adds fresh tokens to those that are there, which may have expired since.
+func (g *generator) issue(k *Tokens) {
+	for _, user := range []string{"alice", "bob"} {
+		g.tokens = append(g.tokens, k.Issue(user).Token)
+	}
+	if len(g.tokens) > 6 {
+		g.tokens = g.tokens[2:]
+	}
+}
+
 func pick[T any](g *generator, from []T) T { return from[g.r.IntN(len(from))] }
 
 // plain is a request that only reads the session.
@@ -43,6 +54,11 @@ var reading = []string{
 	"GET /public", "GET /whoami", "GET /me", "GET /admin", "GET /fresh", "GET /note", "GET /hits", "GET /redirect",
 	"HEAD /me", "GET /panic", "GET /nothing", "OPTIONS /me", "DELETE /me", "GET /me/", "GET /Me", "GET //me", "GET /me%2f",
 	"GET /me?__Host-session=x", "GET /whoami?a=%00%ff",
+}
+
+var api = []string{
+	"GET /api/me", "GET /api/me?access_token=x", "POST /api/me", "GET /api/optional", "GET /api/login", "GET /api/role",
+	"GET /api/scope", "GET /api/fresh", "GET /api/claims",
 }
 
 var changing = []string{
@@ -61,6 +77,10 @@ func (g *generator) next() (raw, hostile string) {
 		target = pick(g, changing)
 	}
 	lines := g.cookies()
+	if g.r.IntN(4) == 0 {
+		target = pick(g, api)
+		lines = append(lines, g.authorization()...)
+	}
 	for range g.r.IntN(4) {
 		lines = append(lines, g.header())
 	}
@@ -105,6 +125,29 @@ func (g *generator) value() string {
 		return pick(g, []string{"", "x", "../../etc/passwd", "*", "a:b", `"` + v + `"`, v + "," + v, "%5F" + v[1:], "caf\xc3\xa9", "\xff\xfe", strings.Repeat("A", 5000), "a b", `a\b`, "{" + v + "}"})
 	default:
 		return v
+	}
+}
+
+// authorization makes the Authorization lines of one request.
+func (g *generator) authorization() []string {
+	t := pick(g, g.tokens)
+	switch g.r.IntN(8) {
+	case 0:
+		b := []byte(t)
+		b[g.r.IntN(len(b))] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."[g.r.IntN(65)]
+		return []string{"Authorization: Bearer " + string(b)}
+	case 1:
+		return pick(g, [][]string{
+			nil, {"Authorization:"}, {"Authorization: Bearer"}, {"Authorization: Bearer "}, {"Authorization: " + t},
+			{"Authorization: Basic " + t}, {"Authorization: bearer  " + t + " "}, {"authorization: BEARER " + t},
+			{"Authorization:\tBearer " + t}, {"Authorization: Bearer\t" + t}, {"Authorization: Bearer " + t + ", Bearer " + t},
+			{"Authorization: Bearer " + t, "Authorization: Bearer " + t}, {"Authorization: Bearer " + t, "Authorization: Basic eA=="},
+			{"Authorization: Bearer " + t + "."}, {"Authorization: Bearer " + t + "="}, {"Authorization: Bearer " + t[:len(t)-1]},
+			{"Authorization: Bearer caf\xc3\xa9"}, {"Authorization: Bearer " + strings.Repeat("a.", 3000)}, {"X-Authorization: Bearer " + t},
+			{"Authorization: Bearer " + t, "Content-Type: application/x-www-form-urlencoded"},
+		})
+	default:
+		return []string{"Authorization: Bearer " + t}
 	}
 }
 
@@ -198,6 +241,8 @@ func (g *generator) broken() (raw, kind string) {
 		{kind: "blank in the target", target: "GET /me x", lines: []string{cookie}},
 		{kind: "malformed escape in the target", target: "GET /me%zz", lines: []string{cookie}},
 		{kind: "target without a slash", target: "GET me", lines: []string{cookie}},
+		{kind: "NUL in a token", target: "GET /api/me", lines: []string{"Authorization: Bearer a\x00b"}},
+		{kind: "folded token", target: "GET /api/me", lines: []string{"Authorization: Bearer a", " b"}},
 		{kind: "unmet expectation", lines: []string{cookie, "Expect: wonders"}},
 	})
 	if s.target != "" {

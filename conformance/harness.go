@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // Harness is what an adapter's author supplies.
@@ -21,7 +22,9 @@ type Harness struct {
 	//
 	// It mounts, from the outside in: the framework's panic recovery, quiet;
 	// the adapter's session middleware on all routes, twice if app.Twice; each
-	// route with its guards in order. It pins the routing so that adapters can
+	// route with its guards in order. The adapter's Bearer gets the same options as
+	// the session middleware; where that is mounted, ErrorHandler and skipper are
+	// left to it. It pins the routing so that adapters can
 	// be compared: paths match byte for byte (no redirect for a trailing slash,
 	// no case folding, no cleaning), HEAD and OPTIONS only where a route says
 	// so, header lines up to 64 KiB.
@@ -46,6 +49,10 @@ type App struct {
 	Twice bool
 	// NoMiddleware leaves the session middleware out.
 	NoMiddleware bool
+	// Verifier is what guards with Bearer get.
+	Verifier *token.Verifier
+	// Keys, if set, is published at JWKSPath, for GET and HEAD.
+	Keys *token.KeyRing
 	// Late mounts the session middleware on each route behind its guards, which
 	// is a mistake, instead of in front of everything.
 	Late   bool
@@ -59,6 +66,9 @@ type App struct {
 // OwnRefusal is what App.OwnErrorHandler answers.
 const OwnRefusal = "refused by the application"
 
+// JWKSPath is where App.Keys is published.
+const JWKSPath = "/.well-known/jwks.json"
+
 // Route is one route of an App.
 type Route struct {
 	Method, Path string
@@ -66,11 +76,25 @@ type Route struct {
 	Handler      Handler
 }
 
-// Guard is one guard in front of a handler; exactly one field is set.
+// Guard is one guard in front of a handler; exactly one field is set, but for
+// Optional.
 type Guard struct {
-	Login bool
-	Roles []string
-	Fresh time.Duration
+	Login  bool
+	Roles  []string
+	Scopes []string
+	Fresh  time.Duration
+	// Bearer is the adapter's Bearer with App.Verifier, Optional its option.
+	Bearer, Optional bool
+}
+
+// Claims is what Request.Claims decodes a token into.
+type Claims struct {
+	Issuer  string `json:"iss"`
+	Subject string `json:"sub"`
+	ID      string `json:"jti"`
+	Session string `json:"sid"`
+	Expires int64  `json:"exp"`
+	Note    string `json:"note"` // a private claim
 }
 
 // Handler is a route's code. It returns an error the way the framework's handlers
@@ -84,6 +108,8 @@ type Request interface {
 	// Session and Principal are the adapter's SessionFrom and PrincipalFrom.
 	Session() *session.Session
 	Principal() (core.Principal, error)
+	// Claims is the adapter's ClaimsFrom.
+	Claims() (Claims, error)
 	// Query and Body read the request; Body reads all of it.
 	Query(name string) string
 	Body() (string, error)

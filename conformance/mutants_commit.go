@@ -18,39 +18,39 @@ func commitMutants() []Mutant {
 	return slices.Concat(lostCookieMutants(), strayHeaderMutants(), brokenRefusalMutants(), brokenWriterMutants(), commitStoreMutants())
 }
 
-// door is the call by which an answer's headers leave.
-type door string
+// exit is the call by which an answer's headers leave.
+type exit string
 
 const (
-	doorWrite    door = "Write"
-	doorString   door = "WriteString"
-	doorReadFrom door = "ReadFrom"
-	doorFlush    door = "Flush"
-	doorEnd      door = "end" // nothing was called but WriteHeader
-	doorInterim  door = "1xx"
+	exitWrite    exit = "Write"
+	exitString   exit = "WriteString"
+	exitReadFrom exit = "ReadFrom"
+	exitFlush    exit = "Flush"
+	exitEnd      exit = "end" // nothing was called but WriteHeader
+	exitInterim  exit = "1xx"
 )
 
 // spoiled is a server whose answers' headers are changed at the last moment, by
-// somebody who knows through which door they leave. Like Gin's writer it keeps the
+// somebody who knows through which exit they leave. Like Gin's writer it keeps the
 // status back until then.
-func spoiled(spoil func(by door, status int, h http.Header)) func(http.Handler) http.Handler {
+func spoiled(spoil func(by exit, status int, h http.Header)) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			d := &doorkeeper{ResponseWriter: w, spoil: spoil, status: http.StatusOK}
 			next.ServeHTTP(d, r)
-			d.leave(doorEnd)
+			d.leave(exitEnd)
 		})
 	}
 }
 
 type doorkeeper struct {
 	http.ResponseWriter
-	spoil  func(door, int, http.Header)
+	spoil  func(exit, int, http.Header)
 	status int
 	left   bool
 }
 
-func (d *doorkeeper) leave(by door) {
+func (d *doorkeeper) leave(by exit) {
 	if !d.left {
 		d.left = true
 		d.spoil(by, d.status, d.Header())
@@ -63,28 +63,28 @@ func (d *doorkeeper) WriteHeader(status int) {
 	case status >= 200:
 		d.status = status
 	default:
-		d.spoil(doorInterim, status, d.Header())
+		d.spoil(exitInterim, status, d.Header())
 		d.ResponseWriter.WriteHeader(status)
 	}
 }
 
 func (d *doorkeeper) Write(p []byte) (int, error) {
-	d.leave(doorWrite)
+	d.leave(exitWrite)
 	return d.ResponseWriter.Write(p)
 }
 
 func (d *doorkeeper) WriteString(s string) (int, error) {
-	d.leave(doorString)
+	d.leave(exitString)
 	return io.WriteString(d.ResponseWriter, s)
 }
 
 func (d *doorkeeper) ReadFrom(r io.Reader) (int64, error) {
-	d.leave(doorReadFrom)
+	d.leave(exitReadFrom)
 	return io.Copy(d.ResponseWriter, r)
 }
 
 func (d *doorkeeper) FlushError() error {
-	d.leave(doorFlush)
+	d.leave(exitFlush)
 	return http.NewResponseController(d.ResponseWriter).Flush()
 }
 
@@ -95,31 +95,31 @@ func (d *doorkeeper) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // lostCookieMutants lose the cookie on one way out.
 func lostCookieMutants() []Mutant {
-	without := func(gone func(door, int) bool) func(http.Handler) http.Handler {
-		return spoiled(func(by door, status int, h http.Header) {
+	without := func(gone func(exit, int) bool) func(http.Handler) http.Handler {
+		return spoiled(func(by exit, status int, h http.Header) {
 			if gone(by, status) {
 				h.Del("Set-Cookie")
 			}
 		})
 	}
-	through := func(lost door) func(http.Handler) http.Handler {
-		return without(func(by door, _ int) bool { return by == lost })
+	through := func(lost exit) func(http.Handler) http.Handler {
+		return without(func(by exit, _ int) bool { return by == lost })
 	}
 	with := func(lost int) func(http.Handler) http.Handler {
-		return without(func(_ door, status int) bool { return status == lost })
+		return without(func(_ exit, status int) bool { return status == lost })
 	}
 	return []Mutant{
-		{Name: "scs: a flush before the first write goes out without the session", Slug: "commit/flush-first", Front: through(doorFlush)},
-		{Name: "scs: ResponseController flushes past the session", Slug: "commit/flush-controller", Front: through(doorFlush)},
-		{Name: "echo Response.Before: a handler that writes nothing loses its cookie", Slug: "commit/nothing", Front: through(doorEnd)},
-		{Name: "gin: a status alone leaves by the writer inside", Slug: "commit/status-204", Front: through(doorEnd)},
-		{Name: "gin: a status alone leaves by the writer inside, also 200", Slug: "commit/status-200", Front: through(doorEnd)},
-		{Name: "gin wrapper with Write alone: WriteString goes past it", Slug: "commit/string", Front: through(doorString)},
-		{Name: "gin wrapper with Write alone: io.Copy of a string goes past it", Slug: "commit/copy-string", Front: through(doorString)},
-		{Name: "gin wrapper with Write alone: ReadFrom goes past it", Slug: "commit/copy", Front: through(doorReadFrom)},
-		{Name: "gin wrapper with Write alone: files go past it", Slug: "commit/file", Front: through(doorReadFrom)},
-		{Name: "a wrapper without Write", Slug: "commit/json", Front: through(doorWrite)},
-		{Name: "a stream's first piece leaves without the session", Slug: "commit/stream", Front: through(doorWrite)},
+		{Name: "scs: a flush before the first write goes out without the session", Slug: "commit/flush-first", Front: through(exitFlush)},
+		{Name: "scs: ResponseController flushes past the session", Slug: "commit/flush-controller", Front: through(exitFlush)},
+		{Name: "echo Response.Before: a handler that writes nothing loses its cookie", Slug: "commit/nothing", Front: through(exitEnd)},
+		{Name: "gin: a status alone leaves by the writer inside", Slug: "commit/status-204", Front: through(exitEnd)},
+		{Name: "gin: a status alone leaves by the writer inside, also 200", Slug: "commit/status-200", Front: through(exitEnd)},
+		{Name: "gin wrapper with Write alone: WriteString goes past it", Slug: "commit/string", Front: through(exitString)},
+		{Name: "gin wrapper with Write alone: io.Copy of a string goes past it", Slug: "commit/copy-string", Front: through(exitString)},
+		{Name: "gin wrapper with Write alone: ReadFrom goes past it", Slug: "commit/copy", Front: through(exitReadFrom)},
+		{Name: "gin wrapper with Write alone: files go past it", Slug: "commit/file", Front: through(exitReadFrom)},
+		{Name: "a wrapper without Write", Slug: "commit/json", Front: through(exitWrite)},
+		{Name: "a stream's first piece leaves without the session", Slug: "commit/stream", Front: through(exitWrite)},
 		{Name: "no cookie with a redirect", Slug: "commit/redirect", Front: with(303)},
 		{Name: "no cookie with 404", Slug: "commit/not-found", Front: with(404)},
 		{Name: "no cookie with the framework's own errors", Slug: "commit/native-error", Front: with(418)},
@@ -133,13 +133,13 @@ func lostCookieMutants() []Mutant {
 		{Name: "a stored login is taken back with the answer", Slug: "commit/failed-after-login", Front: with(503)},
 		{Name: "a stored log-out leaves the browser its cookie", Slug: "commit/failed-after-logout", Front: with(503)},
 		{Name: "a cookie is lost with a refused hand-over", Slug: "commit/hijack-cookie-pending", Front: with(426)},
-		{Name: "headers over 8 KiB are cut", Slug: "commit/large-headers", Front: spoiled(func(_ door, _ int, h http.Header) {
+		{Name: "headers over 8 KiB are cut", Slug: "commit/large-headers", Front: spoiled(func(_ exit, _ int, h http.Header) {
 			if len(h.Get("X-Large")) > 8<<10 {
 				h.Del("Set-Cookie")
 			}
 		})},
 		{Name: "no cookie with an answer to HEAD", Slug: "commit/head", Front: func(next http.Handler) http.Handler {
-			quiet := through(doorString)(next)
+			quiet := through(exitString)(next)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodHead {
 					quiet.ServeHTTP(w, r)
@@ -157,7 +157,7 @@ const forged = "__Host-session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA;
 // strayHeaderMutants say something of the session where nothing is to be said.
 func strayHeaderMutants() []Mutant {
 	on := func(when int, name, value string) func(http.Handler) http.Handler {
-		return spoiled(func(_ door, status int, h http.Header) {
+		return spoiled(func(_ exit, status int, h http.Header) {
 			if status == when {
 				h.Add(name, value)
 			}
@@ -170,13 +170,13 @@ func strayHeaderMutants() []Mutant {
 		{Name: "every 404 hands out a session", Slug: "commit/unknown-path", Front: on(404, "Set-Cookie", forged)},
 		{Name: "every 404 varies on Cookie", Slug: "commit/unknown-path", Front: on(404, "Vary", "Cookie")},
 		{Name: "an answer hands out a session that was never stored", Slug: "commit/explicit-failed", Front: spoiled(
-			func(_ door, _ int, h http.Header) {
+			func(_ exit, _ int, h http.Header) {
 				if h.Get("Set-Cookie") == "" {
 					h.Set("Set-Cookie", forged)
 				}
 			})},
 		{Name: "gin-contrib/sessions: every save sets its cookie", Slug: "commit/two-middlewares", Front: spoiled(
-			func(_ door, _ int, h http.Header) {
+			func(_ exit, _ int, h http.Header) {
 				if lines := h["Set-Cookie"]; len(lines) > 0 {
 					h["Set-Cookie"] = append(lines, lines[0])
 				}
@@ -184,7 +184,7 @@ func strayHeaderMutants() []Mutant {
 		{Name: "gin-contrib/cors: a header slice is shared between requests", Slug: "commit/keep-alive", Front: func(next http.Handler) http.Handler {
 			var mu sync.Mutex
 			var shared []string
-			return spoiled(func(_ door, _ int, h http.Header) {
+			return spoiled(func(_ exit, _ int, h http.Header) {
 				mu.Lock()
 				defer mu.Unlock()
 				if lines := h["Set-Cookie"]; len(lines) > 0 {
@@ -196,8 +196,8 @@ func strayHeaderMutants() []Mutant {
 			})(next)
 		}},
 		{Name: "a dead record is given a cookie again", Slug: "commit/dead-record", Front: spoiled(
-			func(by door, _ int, h http.Header) {
-				if by == doorString && h.Get("Set-Cookie") == "" {
+			func(by exit, _ int, h http.Header) {
+				if by == exitString && h.Get("Set-Cookie") == "" {
 					h.Set("Set-Cookie", forged)
 				}
 			})},
@@ -208,14 +208,14 @@ func strayHeaderMutants() []Mutant {
 // something that belongs there.
 func brokenRefusalMutants() []Mutant {
 	keeps := func(name, value string) func(http.Handler) http.Handler {
-		return spoiled(func(_ door, status int, h http.Header) {
+		return spoiled(func(_ exit, status int, h http.Header) {
 			if status == http.StatusServiceUnavailable {
 				h.Set(name, value)
 			}
 		})
 	}
 	loses := func(when int, name string) func(http.Handler) http.Handler {
-		return spoiled(func(_ door, status int, h http.Header) {
+		return spoiled(func(_ exit, status int, h http.Header) {
 			if status == when {
 				h.Del(name)
 			}
@@ -243,9 +243,9 @@ func brokenRefusalMutants() []Mutant {
 		{Name: "a 401 for a session that died has no challenge", Slug: "commit/dead-record-guarded", Front: loses(401, "WWW-Authenticate")},
 		{Name: "scs: the handler's body follows the error page", Slug: "commit/failed-flush-first", Front: func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				d := &doorkeeper{ResponseWriter: w, spoil: func(door, int, http.Header) {}, status: http.StatusOK}
+				d := &doorkeeper{ResponseWriter: w, spoil: func(exit, int, http.Header) {}, status: http.StatusOK}
 				next.ServeHTTP(d, r)
-				d.leave(doorEnd)
+				d.leave(exitEnd)
 				if d.status == http.StatusServiceUnavailable {
 					_, _ = io.WriteString(w, body)
 				}

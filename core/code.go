@@ -13,10 +13,23 @@ const (
 	// unknown, expired, revoked or ambiguous. One code for all, so that a
 	// guesser learns nothing.
 	MissingCredentials Code = "MISSING_CREDENTIALS"
+	// TokenExpired (401): an access token with a good signature that is past its
+	// exp and the leeway.
+	TokenExpired Code = "TOKEN_EXPIRED"
+	// InvalidSignature (401): every other access token that does not verify. One
+	// code for all, so that a forger learns nothing.
+	InvalidSignature Code = "INVALID_SIGNATURE"
+	// TokenRevoked (401): an authentic access token that was revoked.
+	TokenRevoked Code = "TOKEN_REVOKED"
 	// StepUpRequired (401): the principal proved itself too long ago (RFC 9470).
 	StepUpRequired Code = "STEP_UP_REQUIRED"
+	// InvalidRequest (400): the request presents credentials in more than one way
+	// (RFC 6750 section 3.1).
+	InvalidRequest Code = "INVALID_REQUEST"
 	// Forbidden (403): the principal lacks a role.
 	Forbidden Code = "FORBIDDEN"
+	// InsufficientScope (403): the principal lacks a scope (RFC 6750 section 3.1).
+	InsufficientScope Code = "INSUFFICIENT_SCOPE"
 	// StoreUnavailable (503): the store did not answer, so nobody can say who
 	// this is. Carries Retry-After.
 	StoreUnavailable Code = "STORE_UNAVAILABLE"
@@ -28,9 +41,11 @@ const (
 // Status is the HTTP status that goes with the code. An unknown code is 500.
 func (c Code) Status() int {
 	switch c {
-	case MissingCredentials, StepUpRequired:
+	case MissingCredentials, TokenExpired, InvalidSignature, TokenRevoked, StepUpRequired:
 		return http.StatusUnauthorized
-	case Forbidden:
+	case InvalidRequest:
+		return http.StatusBadRequest
+	case Forbidden, InsufficientScope:
 		return http.StatusForbidden
 	case StoreUnavailable:
 		return http.StatusServiceUnavailable
@@ -45,10 +60,20 @@ func (c Code) Message() string {
 	switch c {
 	case MissingCredentials:
 		return "authentication is required"
+	case TokenExpired:
+		return "the access token has expired"
+	case InvalidSignature:
+		return "the access token is not valid"
+	case TokenRevoked:
+		return "the access token was revoked"
+	case InvalidRequest:
+		return "the request presents its credentials in more than one way"
 	case StepUpRequired:
 		return "a more recent login is required"
 	case Forbidden:
 		return "this identity may not do that"
+	case InsufficientScope:
+		return "the access granted does not reach that far"
 	case StoreUnavailable:
 		return "the identity could not be checked just now; try again shortly"
 	default:

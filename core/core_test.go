@@ -87,7 +87,12 @@ func TestCodes(t *testing.T) {
 	}{
 		{core.MissingCredentials, "MISSING_CREDENTIALS", http.StatusUnauthorized},
 		{core.StepUpRequired, "STEP_UP_REQUIRED", http.StatusUnauthorized},
+		{core.TokenExpired, "TOKEN_EXPIRED", http.StatusUnauthorized},
+		{core.InvalidSignature, "INVALID_SIGNATURE", http.StatusUnauthorized},
+		{core.TokenRevoked, "TOKEN_REVOKED", http.StatusUnauthorized},
+		{core.InvalidRequest, "INVALID_REQUEST", http.StatusBadRequest},
 		{core.Forbidden, "FORBIDDEN", http.StatusForbidden},
+		{core.InsufficientScope, "INSUFFICIENT_SCOPE", http.StatusForbidden},
 		{core.StoreUnavailable, "STORE_UNAVAILABLE", http.StatusServiceUnavailable},
 		{core.AuthMiddlewareFailure, "AUTH_MIDDLEWARE_FAILURE", http.StatusInternalServerError},
 		{"", "", http.StatusInternalServerError},
@@ -105,7 +110,8 @@ func TestCodes(t *testing.T) {
 func TestMessagesAreDistinct(t *testing.T) {
 	seen := map[string]core.Code{}
 	for _, c := range []core.Code{
-		core.MissingCredentials, core.StepUpRequired, core.Forbidden, core.StoreUnavailable, core.AuthMiddlewareFailure,
+		core.MissingCredentials, core.TokenExpired, core.InvalidSignature, core.TokenRevoked, core.InvalidRequest,
+		core.StepUpRequired, core.Forbidden, core.InsufficientScope, core.StoreUnavailable, core.AuthMiddlewareFailure,
 	} {
 		require.NotContains(t, seen, c.Message())
 		seen[c.Message()] = c

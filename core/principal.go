@@ -20,6 +20,9 @@ type Principal struct {
 	// Session is the device handle of the session: a name for it, no
 	// credential. It may be shown to the user and written to logs.
 	Session string
+	// Epoch is the subject's epoch when it logged in, see package revocation. An
+	// access token that is issued for the principal carries it on.
+	Epoch uint64
 	// AuthTime is when the subject last proved who it is.
 	AuthTime time.Time
 	// Method is how it did so, as the application named it at login

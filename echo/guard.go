@@ -1,6 +1,7 @@
 package authecho
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -25,7 +26,8 @@ func PrincipalFrom(c echo.Context) (core.Principal, error) {
 	return core.PrincipalFrom(c.Request().Context())
 }
 
-// RequireLogin lets only logged-in users through.
+// RequireLogin lets only those through who are logged in or, behind Bearer, brought a
+// token. So do all guards: whichever of the two stands closest says who it is.
 func RequireLogin() echo.MiddlewareFunc {
 	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireLogin(c.Request().Context()) })
 }
@@ -36,6 +38,14 @@ func RequireRole(roles ...string) echo.MiddlewareFunc {
 	check(adapter.CheckRoles(roles))
 	roles = slices.Clone(roles) // a list that the caller may go on to change
 	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireRole(c.Request().Context(), roles) })
+}
+
+// RequireScope lets only requests through that were granted every one of the scopes.
+// It panics at construction without a scope, or on one that RFC 6749 does not allow.
+func RequireScope(scopes ...string) echo.MiddlewareFunc {
+	check(adapter.CheckScopes(scopes))
+	scopes = slices.Clone(scopes) // a list that the caller may go on to change
+	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireScope(c.Request().Context(), scopes) })
 }
 
 // RequireFresh lets only users through who proved who they are at most maxAge ago.
@@ -66,16 +76,21 @@ func guard(decide func(echo.Context) *adapter.Denied) echo.MiddlewareFunc {
 // did not answer, 401 if somebody must be logged in, 500 otherwise. Returning the
 // session's error itself from a handler comes to the same.
 func Fail(c echo.Context, err error) error {
-	return refuse(c, adapter.Failure(SessionFrom(c).Manager(), err))
+	return refuse(c, adapter.Failure(c.Request().Context(), err))
 }
 
 // refuse answers as the middleware in front is configured to, or as the default
 // is if none is mounted.
 func refuse(c echo.Context, d *adapter.Denied) error {
-	if st := adapter.StateFrom(c.Request().Context()); st != nil {
-		if m, ok := st.Owner.(*settings); ok {
-			return m.refuse(c, d)
-		}
+	m := mounted(c.Request().Context())
+	if m == nil {
+		m = new(settings)
 	}
-	return (&settings{cfg: Config{ErrorHandler: answer}}).refuse(c, d)
+	return m.refuse(c, d)
+}
+
+// mounted returns the innermost middleware of ours that ctx has been through.
+func mounted(ctx context.Context) *settings {
+	m, _ := adapter.OwnerFrom(ctx).(*settings)
+	return m
 }

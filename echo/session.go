@@ -16,6 +16,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // Config adjusts Session. The zero value is the strict choice.
@@ -34,38 +35,47 @@ type Config struct {
 	TrustProxy []string
 	// ClientIP, if set, says who the client is, instead of TrustProxy.
 	ClientIP func(c echo.Context) netip.Addr
+	// Optional lets a request without a token through Bearer, as anonymous. Session
+	// refuses it: a session always is, and guards require one.
+	Optional bool
 }
 
 // settings is a Config, compiled.
 type settings struct {
-	manager *session.Manager
-	proxies *adapter.Proxies
-	cfg     Config
+	manager  *session.Manager // of Session
+	verifier *token.Verifier  // of Bearer
+	proxies  *adapter.Proxies
+	cfg      Config
 }
 
 // Session gives every request behind it a session. It panics at construction,
 // with all mistakes joined, on a nil manager, several configurations or a bad
 // TrustProxy; it never panics afterwards.
 func Session(manager *session.Manager, cfg ...Config) echo.MiddlewareFunc {
-	m := compile(manager, cfg)
+	m := sessionSettings(manager, cfg)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error { return m.handle(c, next) }
 	}
 }
 
-func compile(manager *session.Manager, cfg []Config) *settings {
-	var one Config
-	var trust [][]string
-	for _, one = range cfg {
-		trust = append(trust, one.TrustProxy)
+func sessionSettings(manager *session.Manager, cfg []Config) *settings {
+	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
+		return adapter.Construct("authecho", manager, o)
+	})
+	m.manager = manager
+	return m
+}
+
+// compile panics with all mistakes that check finds.
+func compile(cfg []Config, check func([]adapter.Option) (*adapter.Proxies, error)) *settings {
+	m := &settings{}
+	var options []adapter.Option
+	for _, m.cfg = range cfg {
+		options = append(options, adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional})
 	}
-	proxies, err := adapter.Construct("authecho", manager, trust...)
-	if err != nil {
+	var err error
+	if m.proxies, err = check(options); err != nil {
 		panic(err)
-	}
-	m := &settings{manager: manager, proxies: proxies, cfg: one}
-	if m.cfg.ErrorHandler == nil {
-		m.cfg.ErrorHandler = answer
 	}
 	return m
 }
@@ -79,12 +89,8 @@ func (m *settings) handle(c echo.Context, next echo.HandlerFunc) error {
 	}
 	res := c.Response()
 	r := &request{c: c, m: m}
-	var ip netip.Addr
-	if m.cfg.ClientIP != nil {
-		ip = m.cfg.ClientIP(c)
-	}
 	inner := res.Writer
-	r.Init(inner, c.Request(), m.proxies, ip, r)
+	r.Init(inner, c.Request(), m.proxies, m.clientIP(c), r)
 	r.Owner = m
 	if d := r.Begin(m.manager); d != nil {
 		return m.refuse(c, d)
@@ -113,6 +119,13 @@ func (m *settings) handle(c echo.Context, next echo.HandlerFunc) error {
 	return err
 }
 
+func (m *settings) clientIP(c echo.Context) (ip netip.Addr) {
+	if m.cfg.ClientIP != nil {
+		ip = m.cfg.ClientIP(c)
+	}
+	return ip
+}
+
 // translate turns what a handler passed on from a session call into its refusal.
 // What has been one already goes on in the form that the ErrorHandler gave it.
 func (m *settings) translate(c echo.Context, err error) error {
@@ -121,7 +134,7 @@ func (m *settings) translate(c echo.Context, err error) error {
 	if errors.As(err, &native) || errors.As(err, &denied) {
 		return err
 	}
-	if d := adapter.Refusal(m.manager, err); d != nil {
+	if d := adapter.Refusal(c.Request().Context(), err); d != nil {
 		return m.refuse(c, d)
 	}
 	return err
@@ -135,15 +148,15 @@ func (m *settings) refuse(c echo.Context, d *adapter.Denied) error {
 		return native // for the log: another answer has left
 	}
 	d.SetHeaders(adapter.Headers(c.Response(), c.Request()))
+	if m.cfg.ErrorHandler == nil {
+		return native
+	}
 	err := m.cfg.ErrorHandler(c, native)
 	if err == nil && !c.Response().Committed {
 		return c.NoContent(d.Status)
 	}
 	return err
 }
-
-// answer is the default ErrorHandler.
-func answer(_ echo.Context, err error) error { return err }
 
 // body is JSON that is encoded already, in a form that Echo's own error handler
 // passes on as it is.

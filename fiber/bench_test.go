@@ -69,8 +69,13 @@ func (b *bench) request(tb testing.TB, path string, cookie bool) *fasthttp.Reque
 	if cookie {
 		raw += "Cookie: theme=dark; " + b.cookie + "\r\n"
 	}
+	return parsed(tb, raw+"\r\n")
+}
+
+func parsed(tb testing.TB, raw string) *fasthttp.RequestCtx {
+	tb.Helper()
 	ctx := &fasthttp.RequestCtx{}
-	require.NoError(tb, ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(raw+"\r\n"))))
+	require.NoError(tb, ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(raw))))
 	return ctx
 }
 

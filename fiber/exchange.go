@@ -21,44 +21,23 @@ type exchange struct {
 	proxies *adapter.Proxies
 	ip      netip.Addr
 
-	fetched bool
-	agent   string
-	cookies []string
-	cookie  [1]string
+	picked adapter.Picked
 }
 
+// What the flows of session and token ask every request for.
+var (
+	sessionFields = [adapter.PickedMax]string{"Cookie", "User-Agent"}
+	bearerFields  = [adapter.PickedMax]string{"Authorization", "User-Agent", "Content-Type"}
+)
+
 // fetch copies what every request is asked for, in one allocation.
-func (x *exchange) fetch() {
-	raw := x.c.Request().Header.RawHeaders()
-	if x.fetched = len(raw) > 0; !x.fetched {
-		return
+func (x *exchange) fetch(names *[adapter.PickedMax]string) {
+	if raw := x.raw(); len(raw) > 0 {
+		x.picked = raw.Pick(names)
 	}
-	var agent, cookie []byte
-	folded, cookies := false, 0
-	for rest := raw; len(rest) > 0; {
-		end := lineEnd(rest)
-		line := rest[:end]
-		rest = rest[end:]
-		folded = folded || continues(rest)
-		if v := valueOf(line, "Cookie"); v != nil {
-			cookie = v
-			cookies++
-		} else if v := valueOf(line, "User-Agent"); v != nil && agent == nil {
-			agent = v
-		}
-	}
-	if folded || cookies > 1 {
-		x.agent = first(raw, "User-Agent")
-		x.cookies = lines(raw, "Cookie")
-		return
-	}
-	var b strings.Builder
-	b.Grow(len(cookie) + len(agent))
-	b.Write(cookie)
-	b.Write(agent)
-	x.cookie[0], x.agent = b.String()[:len(cookie)], b.String()[len(cookie):]
-	x.cookies = x.cookie[:cookies]
 }
+
+func (x *exchange) raw() adapter.RawHeader { return x.c.Request().Header.RawHeaders() }
 
 func (x *exchange) Context() context.Context {
 	if x.ctx != nil {
@@ -102,25 +81,26 @@ func (x *exchange) Secure() bool {
 // could not parse and with nameless cookies turned into named ones. Of other
 // fields it keeps the last line where net/http says the first.
 func (x *exchange) Header(name string) string {
-	header := &x.c.Request().Header
-	if x.fetched && name == "User-Agent" {
-		return x.agent
+	if lines, ok := x.picked.Lines(name); ok {
+		if len(lines) == 0 {
+			return ""
+		}
+		return lines[0]
 	}
-	if raw := header.RawHeaders(); len(raw) > 0 {
-		return first(raw, name)
+	if raw := x.raw(); len(raw) > 0 {
+		return raw.First(name)
 	}
-	return string(header.Peek(name)) // a request that was made by hand
+	return string(x.c.Request().Header.Peek(name)) // a request that was made by hand
 }
 
 func (x *exchange) HeaderLines(name string) (all []string) {
-	header := &x.c.Request().Header
-	if x.fetched && name == "Cookie" {
-		return x.cookies
+	if lines, ok := x.picked.Lines(name); ok {
+		return lines
 	}
-	if raw := header.RawHeaders(); len(raw) > 0 {
-		return lines(raw, name)
+	if raw := x.raw(); len(raw) > 0 {
+		return raw.Lines(name)
 	}
-	for _, v := range header.PeekAll(name) {
+	for _, v := range x.c.Request().Header.PeekAll(name) {
 		all = append(all, string(v))
 	}
 	return all
@@ -165,84 +145,3 @@ func (x *exchange) SetHeader(name, value string) {
 // AddHeader writes to fasthttp's response itself: Fiber's Append joins lines, and
 // its cookie helper rewrites attributes.
 func (x *exchange) AddHeader(name, value string) { x.c.Response().Header.Add(name, value) }
-
-// first is the first value of a field in a raw header, lines are all of them.
-func first(raw []byte, name string) string {
-	for len(raw) > 0 {
-		var f []byte
-		f, raw = field(raw)
-		if v := valueOf(f, name); v != nil {
-			return unfold(v)
-		}
-	}
-	return ""
-}
-
-func lines(raw []byte, name string) (all []string) {
-	for len(raw) > 0 {
-		var f []byte
-		f, raw = field(raw)
-		if v := valueOf(f, name); v != nil {
-			all = append(all, unfold(v))
-		}
-	}
-	return all
-}
-
-// field splits the first field off a raw header, with its folds (RFC 9112 section
-// 5.2).
-func field(raw []byte) (field, rest []byte) {
-	end := lineEnd(raw)
-	for continues(raw[end:]) {
-		end += lineEnd(raw[end:])
-	}
-	return raw[:end], raw[end:]
-}
-
-func continues(raw []byte) bool { return len(raw) > 0 && (raw[0] == ' ' || raw[0] == '\t') }
-
-func lineEnd(raw []byte) int {
-	if i := bytes.IndexByte(raw, '\n'); i >= 0 {
-		return i + 1
-	}
-	return len(raw)
-}
-
-func trim(v []byte) []byte {
-	for len(v) > 0 && blank(v[0]) {
-		v = v[1:]
-	}
-	for len(v) > 0 && blank(v[len(v)-1]) {
-		v = v[:len(v)-1]
-	}
-	return v
-}
-
-func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
-
-// unfold copies a value, each fold as one blank.
-func unfold(v []byte) string {
-	if bytes.IndexByte(v, '\n') < 0 {
-		return string(v)
-	}
-	parts := bytes.Split(v, []byte{'\n'})
-	for i := range parts {
-		parts[i] = trim(parts[i])
-	}
-	return string(bytes.Join(parts, []byte{' '}))
-}
-
-// valueOf returns the value of a field of that name, nil if it has another one.
-// Names are ASCII and compared without regard to case.
-func valueOf(field []byte, name string) []byte {
-	if len(field) <= len(name) || field[len(name)] != ':' {
-		return nil
-	}
-	for i := range len(name) {
-		a, b := field[i], name[i]
-		if a != b && (a|0x20 != b|0x20 || a|0x20 < 'a' || a|0x20 > 'z') {
-			return nil
-		}
-	}
-	return trim(field[len(name)+1:])
-}

@@ -1,6 +1,7 @@
 package authfiber
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -23,7 +24,8 @@ func PrincipalFrom(c *fiber.Ctx) (core.Principal, error) {
 	return core.PrincipalFrom(c.UserContext())
 }
 
-// RequireLogin lets only logged-in users through.
+// RequireLogin lets only those through who are logged in or, behind Bearer, brought a
+// token. So do all guards: whichever of the two stands closest says who it is.
 func RequireLogin() fiber.Handler {
 	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireLogin(c.UserContext())) }
 }
@@ -34,6 +36,14 @@ func RequireRole(roles ...string) fiber.Handler {
 	check(adapter.CheckRoles(roles))
 	roles = slices.Clone(roles) // a list that the caller may go on to change
 	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireRole(c.UserContext(), roles)) }
+}
+
+// RequireScope lets only requests through that were granted every one of the scopes.
+// It panics at construction without a scope, or on one that RFC 6749 does not allow.
+func RequireScope(scopes ...string) fiber.Handler {
+	check(adapter.CheckScopes(scopes))
+	scopes = slices.Clone(scopes) // a list that the caller may go on to change
+	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireScope(c.UserContext(), scopes)) }
 }
 
 // RequireFresh lets only users through who proved who they are at most maxAge ago.
@@ -60,16 +70,21 @@ func guard(c *fiber.Ctx, d *adapter.Denied) error {
 // if the store did not answer, 401 if somebody must be logged in, 500 otherwise.
 // Returning the session's error itself from a handler comes to the same.
 func Fail(c *fiber.Ctx, err error) error {
-	return refuse(c, adapter.Failure(SessionFrom(c).Manager(), err))
+	return refuse(c, adapter.Failure(c.UserContext(), err))
 }
 
 // refuse answers as the middleware in front is configured to, or as the default
 // is if none is mounted.
 func refuse(c *fiber.Ctx, d *adapter.Denied) error {
-	if st := adapter.StateFrom(c.UserContext()); st != nil {
-		if m, ok := st.Owner.(*middleware); ok {
-			return m.refuse(c, d)
-		}
+	m := mounted(c.UserContext())
+	if m == nil {
+		m = new(middleware)
 	}
-	return (&middleware{cfg: Config{ErrorHandler: answer}}).refuse(c, d)
+	return m.refuse(c, d)
+}
+
+// mounted returns the innermost middleware of ours that ctx has been through.
+func mounted(ctx context.Context) *middleware {
+	m, _ := adapter.OwnerFrom(ctx).(*middleware)
+	return m
 }

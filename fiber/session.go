@@ -16,6 +16,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // Config adjusts Session. The zero value is the strict choice.
@@ -36,13 +37,17 @@ type Config struct {
 	TrustProxy []string
 	// ClientIP, if set, says who the client is, instead of TrustProxy.
 	ClientIP func(c *fiber.Ctx) netip.Addr
+	// Optional lets a request without a token through Bearer, as anonymous. Session
+	// refuses it: a session always is, and guards require one.
+	Optional bool
 }
 
 // middleware is a Config, compiled.
 type middleware struct {
-	manager *session.Manager
-	proxies *adapter.Proxies
-	cfg     Config
+	manager  *session.Manager // of Session
+	verifier *token.Verifier  // of Bearer
+	proxies  *adapter.Proxies
+	cfg      Config
 }
 
 // Session gives every request behind it a session. It panics at construction,
@@ -54,18 +59,23 @@ func Session(manager *session.Manager, cfg ...Config) fiber.Handler {
 }
 
 func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
-	var one Config
-	var trust [][]string
-	for _, one = range cfg {
-		trust = append(trust, one.TrustProxy)
+	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
+		return adapter.Construct("authfiber", manager, o)
+	})
+	m.manager = manager
+	return m
+}
+
+// compile panics with all mistakes that check finds.
+func compile(cfg []Config, check func([]adapter.Option) (*adapter.Proxies, error)) *middleware {
+	m := &middleware{}
+	var options []adapter.Option
+	for _, m.cfg = range cfg {
+		options = append(options, adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional})
 	}
-	proxies, err := adapter.Construct("authfiber", manager, trust...)
-	if err != nil {
+	var err error
+	if m.proxies, err = check(options); err != nil {
 		panic(err)
-	}
-	m := &middleware{manager: manager, proxies: proxies, cfg: one}
-	if m.cfg.ErrorHandler == nil {
-		m.cfg.ErrorHandler = answer
 	}
 	return m
 }
@@ -84,7 +94,7 @@ func (m *middleware) handle(c *fiber.Ctx) (err error) {
 	if m.cfg.ClientIP != nil {
 		x.ip = m.cfg.ClientIP(c)
 	}
-	x.fetch()
+	x.fetch(&sessionFields)
 	if d := adapter.BeginSession(m.manager, x, st); d != nil {
 		return m.refuse(c, d)
 	}
@@ -123,7 +133,7 @@ func (m *middleware) translate(c *fiber.Ctx, err error) error {
 	if errors.As(err, &native) || errors.As(err, &denied) {
 		return err
 	}
-	if d := adapter.Refusal(m.manager, err); d != nil {
+	if d := adapter.Refusal(c.UserContext(), err); d != nil {
 		return m.refuse(c, d)
 	}
 	return err
@@ -133,5 +143,8 @@ func (m *middleware) refuse(c *fiber.Ctx, d *adapter.Denied) error {
 	clearAnswer(c)
 	d.SetHeaders(&exchange{c: c})
 	c.Status(d.Status)
-	return m.cfg.ErrorHandler(c, &native{d})
+	if m.cfg.ErrorHandler != nil {
+		return m.cfg.ErrorHandler(c, &native{d})
+	}
+	return answer(c, &native{d})
 }

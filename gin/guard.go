@@ -1,6 +1,7 @@
 package authgin
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -23,7 +24,8 @@ func PrincipalFrom(c *gin.Context) (core.Principal, error) {
 	return core.PrincipalFrom(c.Request.Context())
 }
 
-// RequireLogin lets only logged-in users through.
+// RequireLogin lets only those through who are logged in or, behind Bearer, brought a
+// token. So do all guards: whichever of the two stands closest says who it is.
 func RequireLogin() gin.HandlerFunc {
 	return func(c *gin.Context) { guard(c, adapter.RequireLogin(c.Request.Context())) }
 }
@@ -34,6 +36,14 @@ func RequireRole(roles ...string) gin.HandlerFunc {
 	check(adapter.CheckRoles(roles))
 	roles = slices.Clone(roles) // a list that the caller may go on to change
 	return func(c *gin.Context) { guard(c, adapter.RequireRole(c.Request.Context(), roles)) }
+}
+
+// RequireScope lets only requests through that were granted every one of the scopes.
+// It panics at construction without a scope, or on one that RFC 6749 does not allow.
+func RequireScope(scopes ...string) gin.HandlerFunc {
+	check(adapter.CheckScopes(scopes))
+	scopes = slices.Clone(scopes) // a list that the caller may go on to change
+	return func(c *gin.Context) { guard(c, adapter.RequireScope(c.Request.Context(), scopes)) }
 }
 
 // RequireFresh lets only users through who proved who they are at most maxAge ago.
@@ -58,15 +68,27 @@ func guard(c *gin.Context, d *adapter.Denied) {
 // Fail stops the chain and answers for an error of a session call: 503 if the
 // store did not answer, 401 if somebody must be logged in, 500 otherwise.
 func Fail(c *gin.Context, err error) {
-	refuse(c, adapter.Failure(SessionFrom(c).Manager(), err))
+	refuse(c, adapter.Failure(c.Request.Context(), err))
 }
 
 // refuse answers as the middleware in front is configured to, or as the default
 // is if none is mounted.
 func refuse(c *gin.Context, d *adapter.Denied) {
-	if r := requestFrom(c.Request.Context()); r != nil {
-		r.m.refuse(c, d)
-		return
+	m := mounted(c.Request.Context())
+	if m == nil {
+		m = new(middleware)
 	}
-	(&middleware{cfg: Config{ErrorHandler: answer}}).refuse(c, d)
+	m.refuse(c, d)
+}
+
+// mounted returns the innermost middleware of ours that ctx has been through.
+func mounted(ctx context.Context) *middleware {
+	switch owner := adapter.OwnerFrom(ctx).(type) {
+	case *request: // a session's
+		return owner.m
+	case *middleware:
+		return owner
+	default:
+		return nil
+	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // Config adjusts Session. The zero value is the strict choice.
@@ -33,13 +34,17 @@ type Config struct {
 	TrustProxy []string
 	// ClientIP, if set, says who the client is, instead of TrustProxy.
 	ClientIP func(c *gin.Context) netip.Addr
+	// Optional lets a request without a token through Bearer, as anonymous. Session
+	// refuses it: a session always is, and guards require one.
+	Optional bool
 }
 
 // middleware is a Config, compiled.
 type middleware struct {
-	manager *session.Manager
-	proxies *adapter.Proxies
-	cfg     Config
+	manager  *session.Manager // of Session
+	verifier *token.Verifier  // of Bearer
+	proxies  *adapter.Proxies
+	cfg      Config
 }
 
 // Session gives every request behind it a session. It panics at construction,
@@ -51,18 +56,23 @@ func Session(manager *session.Manager, cfg ...Config) gin.HandlerFunc {
 }
 
 func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
-	var one Config
-	var trust [][]string
-	for _, one = range cfg {
-		trust = append(trust, one.TrustProxy)
+	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
+		return adapter.Construct("authgin", manager, o)
+	})
+	m.manager = manager
+	return m
+}
+
+// compile panics with all mistakes that check finds.
+func compile(cfg []Config, check func([]adapter.Option) (*adapter.Proxies, error)) *middleware {
+	m := &middleware{}
+	var options []adapter.Option
+	for _, m.cfg = range cfg {
+		options = append(options, adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional})
 	}
-	proxies, err := adapter.Construct("authgin", manager, trust...)
-	if err != nil {
+	var err error
+	if m.proxies, err = check(options); err != nil {
 		panic(err)
-	}
-	m := &middleware{manager: manager, proxies: proxies, cfg: one}
-	if m.cfg.ErrorHandler == nil {
-		m.cfg.ErrorHandler = answer
 	}
 	return m
 }
@@ -78,11 +88,7 @@ func (m *middleware) handle(c *gin.Context) {
 		return
 	}
 	r := &request{c: c, m: m, inner: c.Writer}
-	var ip netip.Addr
-	if m.cfg.ClientIP != nil {
-		ip = m.cfg.ClientIP(c)
-	}
-	r.Init(c.Writer, c.Request, m.proxies, ip, r)
+	r.Init(c.Writer, c.Request, m.proxies, m.clientIP(c), r)
 	r.Owner = r
 	if d := r.Begin(m.manager); d != nil {
 		m.refuse(c, d)
@@ -100,12 +106,23 @@ func (m *middleware) handle(c *gin.Context) {
 	panicked = false
 }
 
+func (m *middleware) clientIP(c *gin.Context) (ip netip.Addr) {
+	if m.cfg.ClientIP != nil {
+		ip = m.cfg.ClientIP(c)
+	}
+	return ip
+}
+
 // refuse stops the chain and answers. The status is set before the application's
 // handler runs, so that one which renders nothing cannot turn a refusal into 200.
 func (m *middleware) refuse(c *gin.Context, d *adapter.Denied) {
 	d.SetHeaders(adapter.Headers(c.Writer, c.Request))
 	c.Abort()
 	c.Status(d.Status)
+	if m.cfg.ErrorHandler == nil {
+		answer(c, d)
+		return
+	}
 	m.cfg.ErrorHandler(c, d)
 }
 

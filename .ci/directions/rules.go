@@ -24,7 +24,7 @@ var rules = []rule{
 	{pkg: "core/revocation", ours: []string{"core", "core/audit", "core/internal/..."}},
 
 	{pkg: "core/session", ours: []string{"core", "core/cookie", "core/audit", "core/revocation", "core/internal/..."}},
-	{pkg: "core/token", ours: []string{"core", "core/audit", "core/revocation"},
+	{pkg: "core/token", ours: []string{"core", "core/audit", "core/revocation", "core/internal/..."},
 		other: []string{"github.com/golang-jwt/jwt/v5"}},
 	{pkg: "core/refresh", ours: []string{"core", "core/cookie", "core/audit", "core/revocation"}},
 	{pkg: "core/cors", ours: []string{"core", "core/audit"}},

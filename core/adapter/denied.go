@@ -1,12 +1,11 @@
 package adapter
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/revocation"
@@ -63,27 +62,22 @@ func deny(code core.Code, cause error) *Denied {
 	return &Denied{Status: code.Status(), Code: code, cause: cause, retryAfter: code == core.StoreUnavailable}
 }
 
-// denyCookie is a refusal that a session could lift. RFC 9110 section 11.6.1
-// wants a challenge with every 401; there is no registered scheme for cookies, and
-// a browser ignores one that it does not know.
-func denyCookie(m *session.Manager, code core.Code, params string, cause error) *Denied {
+// denyFor is deny with the challenge of whoever was asked: the scheme of what the
+// client should bring. id may be nil.
+func denyFor(id identity, code core.Code, cause error) *Denied {
 	d := deny(code, cause)
-	d.challenge = `Cookie realm="` + m.App() + `"` + params
+	if id != nil {
+		d.challenge = id.challenge(code)
+	}
 	return d
 }
 
-func denyStale(m *session.Manager, maxAge time.Duration, cause error) *Denied {
-	// RFC 9470 section 3, with the cookie's scheme.
-	return denyCookie(m, core.StepUpRequired,
-		fmt.Sprintf(insufficient+`, max_age="%d"`, int64(maxAge.Seconds())), cause)
-}
-
-const insufficient = `, error="insufficient_user_authentication"`
-
 // Refusal returns the refusal that err stands for: a *Denied in its chain, or what
-// an error of a session call comes to when a handler passes it on. nil for every
-// other error, which is the application's own.
-func Refusal(m *session.Manager, err error) *Denied {
+// an error of a session or token comes to when a handler of the request that ctx
+// belongs to passes it on. nil for every other error, which is the application's
+// own.
+func Refusal(ctx context.Context, err error) *Denied {
+	id := identityFrom(ctx)
 	var d *Denied
 	switch {
 	case errors.As(err, &d):
@@ -93,10 +87,10 @@ func Refusal(m *session.Manager, err error) *Denied {
 	case errors.Is(err, session.ErrSuperseded):
 		// The client has, or is about to get, the new id: trying again helps.
 		return deny(core.StoreUnavailable, err)
-	case errors.Is(err, core.ErrAnonymous) && m != nil:
-		return denyCookie(m, core.MissingCredentials, "", err)
-	case errors.Is(err, session.ErrStepUp) && m != nil:
-		return denyCookie(m, core.StepUpRequired, insufficient, err)
+	case errors.Is(err, core.ErrAnonymous) && id != nil:
+		return denyFor(id, core.MissingCredentials, err)
+	case errors.Is(err, session.ErrStepUp) && id != nil:
+		return denyFor(id, core.StepUpRequired, err)
 	case errors.Is(err, session.ErrLimit), errors.Is(err, revocation.ErrFull):
 		return deny(core.Forbidden, err)
 	case errors.Is(err, core.ErrNoMiddleware), errors.Is(err, core.ErrAnonymous), errors.Is(err, session.ErrFinished):
@@ -109,19 +103,19 @@ func Refusal(m *session.Manager, err error) *Denied {
 // unstored is the refusal for an answer whose session could not be committed. What
 // the store would not take is a failed write like any other, also if it was the
 // data's fault: the answer claims what is not true.
-func unstored(m *session.Manager, err error) *Denied {
+func unstored(ctx context.Context, err error) *Denied {
 	for _, data := range [...]error{session.ErrTooLarge, session.ErrNotNumber, session.ErrOverflow, session.ErrConflict} {
 		if errors.Is(err, data) {
 			return deny(core.StoreUnavailable, err)
 		}
 	}
-	return Failure(m, err)
+	return Failure(ctx, err)
 }
 
 // Failure is Refusal for an error that must become one: what is not known to be
 // anything else is our own fault or the configuration's.
-func Failure(m *session.Manager, err error) *Denied {
-	if d := Refusal(m, err); d != nil {
+func Failure(ctx context.Context, err error) *Denied {
+	if d := Refusal(ctx, err); d != nil {
 		return d
 	}
 	return deny(core.AuthMiddlewareFailure, err)

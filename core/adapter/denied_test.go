@@ -92,7 +92,7 @@ func TestDeniedErrorSaysWhyAndBodyDoesNot(t *testing.T) {
 	require.ErrorIs(t, all[core.MissingCredentials], core.ErrAnonymous)
 	require.ErrorIs(t, all[core.AuthMiddlewareFailure], core.ErrNoMiddleware)
 	require.ErrorContains(t, all[core.Forbidden], "admin, root")
-	require.EqualError(t, adapter.Failure(nil, nil), "sallyport: AUTH_MIDDLEWARE_FAILURE")
+	require.EqualError(t, adapter.Failure(t.Context(), nil), "sallyport: AUTH_MIDDLEWARE_FAILURE")
 }
 
 func TestRefusalTakesThePlaceOfAnother(t *testing.T) {
@@ -106,7 +106,7 @@ func TestRefusalTakesThePlaceOfAnother(t *testing.T) {
 }
 
 func TestRefusalAndFailure(t *testing.T) {
-	m := newManager(t, newFaulty())
+	m, none := contextOf(t, newManager(t, newFaulty()), get()), t.Context()
 	own := adapter.RequireLogin(t.Context())
 	require.NotNil(t, own)
 	const (
@@ -118,7 +118,7 @@ func TestRefusalAndFailure(t *testing.T) {
 		forbidden           = core.Forbidden
 	)
 	for name, tt := range map[string]struct {
-		m       *session.Manager
+		ctx     context.Context
 		err     error
 		refusal core.Code
 		failure core.Code
@@ -129,16 +129,16 @@ func TestRefusalAndFailure(t *testing.T) {
 		"unknown and wrapped":         {m, fmt.Errorf("handler: %w", core.ErrUnknown), down, down},
 		"superseded":                  {m, session.ErrSuperseded, down, down},
 		"anonymous":                   {m, core.ErrAnonymous, missing, missing},
-		"anonymous, no manager":       {nil, core.ErrAnonymous, fault, fault},
+		"anonymous, no middleware in front":       {none, core.ErrAnonymous, fault, fault},
 		"step-up":                     {m, session.ErrStepUp, stepUp, stepUp},
 		"step-up, wrapped":            {m, fmt.Errorf("handler: %w", session.ErrStepUp), stepUp, stepUp},
-		"step-up, no manager":         {nil, session.ErrStepUp, no, fault},
+		"step-up, no middleware in front":         {none, session.ErrStepUp, no, fault},
 		"limit":                       {m, session.ErrLimit, forbidden, forbidden},
-		"limit, no manager":           {nil, fmt.Errorf("handler: %w", session.ErrLimit), forbidden, forbidden},
+		"limit, no middleware in front":           {none, fmt.Errorf("handler: %w", session.ErrLimit), forbidden, forbidden},
 		"no room for a revocation":    {m, revocation.ErrFull, forbidden, forbidden},
 		"unknown before the limit":    {m, errors.Join(session.ErrLimit, core.ErrUnknown), down, down},
 		"no subject is the handler's": {m, session.ErrNoSubject, no, fault},
-		"no middleware":               {nil, core.ErrNoMiddleware, fault, fault},
+		"no middleware":               {none, core.ErrNoMiddleware, fault, fault},
 		"finished":                    {m, session.ErrFinished, fault, fault},
 		"headers sent":                {m, session.ErrHeadersSent, fault, fault},
 		"conflict is the handler's":   {m, session.ErrConflict, no, fault},
@@ -150,14 +150,14 @@ func TestRefusalAndFailure(t *testing.T) {
 		"a refusal, joined":           {m, errors.Join(core.ErrUnknown, own), fault, fault},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := adapter.Refusal(tt.m, tt.err)
+			d := adapter.Refusal(tt.ctx, tt.err)
 			if tt.refusal == no {
 				require.Nil(t, d)
 			} else {
 				require.Equal(t, tt.refusal, d.Code)
 				require.ErrorIs(t, d, errors.Unwrap(d))
 			}
-			f := adapter.Failure(tt.m, tt.err)
+			f := adapter.Failure(tt.ctx, tt.err)
 			require.Equal(t, tt.failure, f.Code)
 			require.Equal(t, tt.failure.Status(), f.Status)
 			if tt.err != nil && !errors.As(tt.err, new(*adapter.Denied)) {
@@ -180,7 +180,7 @@ func TestStepUpChallenge(t *testing.T) {
 		"login":   adapter.RequireLogin(ctx),
 		"role":    adapter.RequireRole(ctx, []string{"editor"}),
 		"fresh":   adapter.RequireFresh(ctx, time.Hour),
-		"handler": adapter.Refusal(m, session.ErrStepUp),
+		"handler": adapter.Refusal(ctx, session.ErrStepUp),
 	} {
 		require.NotNil(t, d, name)
 		require.Equal(t, core.StepUpRequired, d.Code, name)

@@ -16,7 +16,8 @@ import (
 type State struct {
 	context.Context
 	Session session.Session
-	// Owner is the adapter's own, typically its compiled configuration.
+	// Owner is the adapter's own, typically its compiled configuration. OwnerFrom
+	// finds it.
 	Owner any
 	// encoded: somebody further out encodes whatever this request is answered.
 	encoded bool
@@ -29,6 +30,10 @@ func (s *State) Value(key any) any {
 	switch key.(type) {
 	case session.ContextKey, core.PrincipalKey:
 		return &s.Session
+	case identityKey:
+		return sessionIdentity{&s.Session}
+	case ownerKey:
+		return s.Owner
 	case stateKey:
 		return s
 	default:
@@ -42,6 +47,12 @@ func StateFrom(ctx context.Context) *State {
 	s, _ := ctx.Value(stateKey{}).(*State)
 	return s
 }
+
+type ownerKey struct{}
+
+// OwnerFrom returns the Owner of the innermost middleware that ctx has been through,
+// of a session's or a token's, nil if none.
+func OwnerFrom(ctx context.Context) any { return ctx.Value(ownerKey{}) }
 
 // Mounted reports whether a session middleware with this manager runs further
 // out already. A second one has nothing to do.
@@ -96,7 +107,7 @@ func CommitSession(x Exchange, st *State) *Denied {
 	if !st.encoded {
 		x.SetHeader("Content-Encoding", "")
 	}
-	return unstored(st.Session.Manager(), out.Err)
+	return unstored(st, out.Err)
 }
 
 // forgetBody removes the headers that would be lies about another body. Vary and

@@ -4,59 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
-	"github.com/sallyport-go/sallyport/core/session"
 )
 
-// RequireLogin refuses whoever is not logged in.
+// RequireLogin refuses whoever is not authenticated.
 func RequireLogin(ctx context.Context) *Denied {
-	s := session.FromContext(ctx)
-	if err := s.Authorize(); err != nil {
-		return Failure(s.Manager(), err)
-	}
-	return nil
+	_, d := requireLogin(ctx)
+	return d
 }
 
-// RequireRole refuses whoever is not logged in or has none of the roles.
+func requireLogin(ctx context.Context) (identity, *Denied) {
+	id := identityFrom(ctx)
+	if id == nil {
+		return nil, Failure(ctx, core.ErrNoMiddleware)
+	}
+	if err := id.authorize(); err != nil {
+		return nil, Failure(ctx, err)
+	}
+	return id, nil
+}
+
+// RequireRole refuses whoever is not authenticated or has none of the roles.
 func RequireRole(ctx context.Context, roles []string) *Denied {
-	if d := RequireLogin(ctx); d != nil {
+	return require(ctx, core.Forbidden, audit.CauseRole, "none of the roles", roles, identity.anyRole)
+}
+
+// RequireScope refuses whoever is not authenticated or lacks one of the scopes.
+func RequireScope(ctx context.Context, scopes []string) *Denied {
+	d := require(ctx, core.InsufficientScope, audit.CauseScope, "not all of the scopes", scopes, identity.allScopes)
+	if d != nil && d.Code == core.InsufficientScope && d.challenge != "" {
+		d.challenge += `, scope="` + strings.Join(scopes, " ") + `"` // RFC 6750 section 3
+	}
+	return d
+}
+
+// require refuses with code whoever is not authenticated or does not hold names.
+func require(ctx context.Context, code core.Code, cause audit.Cause, what string, names []string,
+	holds func(identity, []string) (bool, error)) *Denied {
+	id, d := requireLogin(ctx)
+	if d != nil {
 		return d
 	}
-	s := session.FromContext(ctx)
-	p, err := s.Principal()
+	ok, err := holds(id, names)
 	if err != nil {
-		return Failure(s.Manager(), err)
+		return Failure(ctx, err)
 	}
-	if slices.ContainsFunc(roles, p.HasRole) {
+	if ok {
 		return nil
 	}
-	err = fmt.Errorf("adapter: none of the roles %s", strings.Join(roles, ", "))
-	s.Audit(audit.AuthorizationFailed, audit.CauseRole, err)
-	return deny(core.Forbidden, err)
+	err = fmt.Errorf("adapter: %s %s", what, strings.Join(names, ", "))
+	id.audit(audit.AuthorizationFailed, cause, err)
+	return denyFor(id, code, err)
 }
 
-// RequireFresh refuses whoever is not logged in or proved who they are longer
+// RequireFresh refuses whoever is not authenticated or proved who they are longer
 // than maxAge ago.
 func RequireFresh(ctx context.Context, maxAge time.Duration) *Denied {
-	if d := RequireLogin(ctx); d != nil {
+	id, d := requireLogin(ctx)
+	if d != nil {
 		return d
 	}
-	s := session.FromContext(ctx)
-	fresh, err := s.Fresh(maxAge)
+	fresh, err := id.fresh(maxAge)
 	if err != nil {
-		return Failure(s.Manager(), err)
+		return Failure(ctx, err)
 	}
 	if fresh {
 		return nil
 	}
 	err = fmt.Errorf("adapter: last proof of identity is older than %s", maxAge)
-	s.Audit(audit.AuthorizationFailed, audit.CauseStale, err)
-	return denyStale(s.Manager(), maxAge, err)
+	id.audit(audit.AuthorizationFailed, audit.CauseStale, err)
+	d = denyFor(id, core.StepUpRequired, err)
+	d.challenge += fmt.Sprintf(`, max_age="%d"`, int64(maxAge.Seconds())) // RFC 9470 section 3
+	return d
 }
 
 // CheckRoles and CheckMaxAge find the mistakes of a guard's configuration, for
@@ -69,6 +92,21 @@ func CheckRoles(roles []string) error {
 	for _, r := range roles {
 		if r == "" {
 			errs = append(errs, &core.ConfigError{Field: "RequireRole.roles", Reason: "nobody has the empty role"})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// CheckScopes is CheckRoles for RequireScope.
+func CheckScopes(scopes []string) error {
+	if len(scopes) == 0 {
+		return &core.ConfigError{Field: "RequireScope.scopes", Reason: "needs at least one scope; RequireLogin asks for none"}
+	}
+	var errs []error
+	for _, s := range scopes {
+		// RFC 6749 section 3.3; anything else could leave the challenge's quotes.
+		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+			errs = append(errs, &core.ConfigError{Field: "RequireScope.scopes", Value: s, Reason: "no token has such a scope: printable ASCII without blanks, quotes and backslashes"})
 		}
 	}
 	return errors.Join(errs...)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // The errors of a writer whose answer can no longer be what the handler wants.
@@ -33,13 +34,20 @@ var (
 // value to the handlers as context and writer, and End or Abandon afterwards.
 type HTTP struct {
 	State
+	binding
+	denier Denier
+}
+
+// binding is a request and its writer on net/http.
+type binding struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	proxies *Proxies
 	ip      netip.Addr // set if the application knows better
-	denier  Denier
 	phase   phase
 }
+
+func (b *binding) exchange() Exchange { return (*httpExchange)(b) }
 
 // Denier answers a refusal natively, in place of a handler that is just about to
 // write. Its own writes go through.
@@ -58,7 +66,7 @@ const (
 // Init sets what the request consists of. clientIP is what the application's own
 // function says, or the zero Addr to go by the socket and proxies.
 func (h *HTTP) Init(w http.ResponseWriter, r *http.Request, proxies *Proxies, clientIP netip.Addr, denier Denier) {
-	h.w, h.r, h.proxies, h.ip, h.denier = w, r, proxies, clientIP, denier
+	h.binding, h.denier = binding{w: w, r: r, proxies: proxies, ip: clientIP}, denier
 }
 
 // Begin is BeginSession.
@@ -206,9 +214,25 @@ func (h *HTTP) Unwrap() http.ResponseWriter { return h.w }
 // Headers returns the binding of a request that no HTTP was begun for, so that a
 // guard without its middleware can set a refusal's headers.
 func Headers(w http.ResponseWriter, r *http.Request) Exchange {
-	h := &HTTP{w: w, r: r}
-	return h.Exchange()
+	return (&binding{w: w, r: r}).exchange()
 }
 
 // Exchange returns the binding of this request.
-func (h *HTTP) Exchange() Exchange { return (*httpExchange)(h) }
+func (h *HTTP) Exchange() Exchange { return h.exchange() }
+
+// HTTPToken is the per-request state of Bearer for frameworks on net/http, and the
+// request's context.Context.
+type HTTPToken struct {
+	TokenState
+	binding
+}
+
+// Init is HTTP.Init.
+func (h *HTTPToken) Init(w http.ResponseWriter, r *http.Request, proxies *Proxies, clientIP netip.Addr) {
+	h.binding = binding{w: w, r: r, proxies: proxies, ip: clientIP}
+}
+
+// Begin is BeginBearer.
+func (h *HTTPToken) Begin(v *token.Verifier, optional bool) *Denied {
+	return BeginBearer(v, optional, h.exchange(), &h.TokenState)
+}

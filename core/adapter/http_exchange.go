@@ -8,9 +8,9 @@ import (
 	"net/netip"
 )
 
-// httpExchange is HTTP seen as an Exchange: the same pointer under another type,
+// httpExchange is a binding seen as an Exchange: the same pointer under another type,
 // because http.ResponseWriter and Exchange both have a method named Header.
-type httpExchange HTTP
+type httpExchange binding
 
 func (x *httpExchange) Context() context.Context { return x.r.Context() }
 func (x *httpExchange) Method() string           { return x.r.Method }

@@ -60,6 +60,17 @@ const (
 	// LoginRefused: a login was right and the subject has as many sessions as it
 	// may. Ours.
 	LoginRefused Name = "login_refused"
+	// TokenCreated: an access token was issued; Session says for which session.
+	TokenCreated Name = "authn_token_created"
+	// TokenRefused: an access token was presented and refused; Cause says why. Ours.
+	TokenRefused Name = "token_refused"
+	// KeyAnnounced, KeyRevoked: a signing key was put into the ring, or taken out
+	// at once; Key says which. Ours.
+	KeyAnnounced Name = "key_announced"
+	KeyRevoked   Name = "key_revoked"
+	// KeysFailed: a new key could not be made, or an issuer's published keys not be
+	// fetched. With CauseStale, the ones from before are still used. Ours.
+	KeysFailed Name = "keys_failure"
 	// StoreFailed: the store returned an error, no answer in time, or something
 	// that cannot be a record. Err says what. Ours.
 	StoreFailed Name = "store_failure"
@@ -102,8 +113,12 @@ const (
 	CauseRoleChange Cause = "role-change"
 	// CauseUnknownID: the store knows no such id.
 	CauseUnknownID Cause = "unknown-id"
-	// CauseRole: the subject lacks a role.
-	CauseRole Cause = "role"
+	// CauseRole: the subject lacks a role. CauseScope: it lacks a scope.
+	CauseRole  Cause = "role"
+	CauseScope Cause = "scope"
+	// CauseTransport: the request presents credentials in more than one way, or in
+	// one that is not a bearer token.
+	CauseTransport Cause = "transport"
 	// CauseStale: the authentication is older than the route allows (RequireFresh).
 	CauseStale Cause = "stale"
 	// CauseError: an error, found in Err.
@@ -134,6 +149,8 @@ type Event struct {
 	UserAgent string
 	// Method is the method of authentication, on logins.
 	Method string
+	// Key is the name of a signing key, its kid, on events about keys.
+	Key string
 	// Err is the cause below, on failures. Its text may quote untrusted input.
 	Err error
 }

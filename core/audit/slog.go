@@ -54,6 +54,7 @@ func (s slogSink) Record(ctx context.Context, e Event) {
 	}
 	add("useragent", e.UserAgent)
 	add("method", e.Method)
+	add("key", e.Key)
 	if e.Err != nil {
 		add("error", fmt.Sprint(e.Err)) // survives a nil pointer in Err
 	}
@@ -62,7 +63,8 @@ func (s slogSink) Record(ctx context.Context, e Event) {
 
 func level(n Name) slog.Level {
 	switch n {
-	case StoreFailed, SessionAmbiguous, SessionUseAfterExpire, AuthorizationFailed:
+	case StoreFailed, SessionAmbiguous, SessionUseAfterExpire, AuthorizationFailed,
+		TokenRefused, KeyRevoked, KeysFailed:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo

@@ -163,6 +163,7 @@ func (s *Session) change(ctx context.Context, far reach, check func() error, att
 		stored, current, err := attempt(ctx, next)
 		switch {
 		case err == nil:
+			stored.Epoch = s.entry[0].Epoch // which a store keeps
 			s.entry[0], s.unlink = stored, false
 			return true, nil
 		case errors.Is(err, ErrGone):

@@ -67,7 +67,7 @@ func (s *Session) RevokeOthers(ctx context.Context) error {
 	return s.asUser(func() error {
 		subject := s.rec.subject
 		call, cancel := s.m.storeContext(ctx, true)
-		_, ended, err := s.m.store.EndOthers(call, s.rec.owner, s.rec.handle, s.m.until())
+		epoch, ended, err := s.m.store.EndOthers(call, s.rec.owner, s.rec.handle, s.m.until())
 		cancel()
 		if errors.Is(err, ErrGone) {
 			s.dropped(s.pending)
@@ -77,6 +77,7 @@ func (s *Session) RevokeOthers(ctx context.Context) error {
 		if err != nil {
 			return s.fail(err)
 		}
+		s.entry[0].Epoch = epoch
 		s.m.tell(ctx, ended, subject, audit.CauseRevoked)
 		s.event(audit.SubjectRevoked, audit.CauseOthers, &s.rec, nil)
 		owner, handle := s.rec.owner, s.rec.handle

@@ -160,3 +160,43 @@ func TestLostEpochIsPutBack(t *testing.T) {
 		require.Equal(t, []string{"epoch_restored"}, e.audit.drain())
 	})
 }
+
+// What is issued for a session carries the session's epoch: the one of the login,
+// never the one of the moment, which somebody may have raised since.
+func TestPrincipalKnowsItsEpoch(t *testing.T) {
+	epochOf := func(t *testing.T, s *session.Session) uint64 {
+		t.Helper()
+		p, err := s.Principal()
+		require.NoError(t, err)
+		return p.Epoch
+	}
+	e := newEnv(t)
+	require.Zero(t, epochOf(t, e.live(e.login(ann()))))
+	require.NoError(t, e.m.RevokeAll(t.Context(), "ann"))
+	epoch, err := e.m.Revocations().Epoch(t.Context(), "ann")
+	require.NoError(t, err)
+	require.NotZero(t, epoch)
+
+	s := e.begin("")
+	require.NoError(t, s.Login(t.Context(), ann()))
+	require.Equal(t, epoch, epochOf(t, s), "in the request that logs in")
+	require.NoError(t, s.Renew(t.Context()))
+	require.Equal(t, epoch, epochOf(t, s), "renewed under an id that nobody has")
+
+	v := e.login(ann())
+	s = e.live(v)
+	require.NoError(t, s.Renew(t.Context()))
+	require.Equal(t, epoch, epochOf(t, s), "renewed")
+	require.NoError(t, cart.Set(s, "apple"))
+	require.NoError(t, s.Commit(t.Context()))
+	require.Equal(t, epoch, epochOf(t, s), "stored")
+	require.NoError(t, s.RevokeOthers(t.Context()))
+	raised, err := e.m.Revocations().Epoch(t.Context(), "ann")
+	require.NoError(t, err)
+	require.Greater(t, raised, epoch)
+	require.Equal(t, raised, epochOf(t, s), "the one that stays")
+
+	old := e.login(ann())
+	e.replace("renewal", old)
+	require.Equal(t, raised, epochOf(t, e.begin(old)), "behind a snapshot")
+}

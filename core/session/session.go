@@ -164,6 +164,7 @@ func (s *Session) Principal() (core.Principal, error) {
 	return core.Principal{
 		Subject: cut(len(r.subject)), Method: cut(len(r.method)), AuthTime: fromMicros(r.authed),
 		Roles: decodeList(cut(len(r.roles))), Scopes: decodeList(cut(len(r.scopes))), Session: own,
+		Epoch: s.entry[0].Epoch,
 	}, nil
 }
 

@@ -170,7 +170,7 @@ func (s *Session) create(ctx context.Context, value string, r record) error {
 	if e.Listed {
 		admit.Until = fromMicros(r.ends)
 	}
-	_, evicted, err := s.m.store.Create(ctx, key, e, admit)
+	epoch, evicted, err := s.m.store.Create(ctx, key, e, admit)
 	if errors.Is(err, ErrLimit) {
 		return s.refused(r.subject)
 	}
@@ -178,6 +178,7 @@ func (s *Session) create(ctx context.Context, value string, r record) error {
 		return s.fail(err)
 	}
 	s.m.tell(ctx, evicted, r.subject, audit.CauseLimit)
+	e.Epoch = epoch
 	s.key[0], s.entry[0], s.rec, s.value = key, e, r, value
 	s.state, s.cause, s.minted, s.cookie = live, nil, true, cookieSet
 	s.event(audit.SessionCreated, "", &s.rec, nil)

@@ -18,6 +18,20 @@ type Config struct {
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error) // answers a refusal, an *adapter.Denied in err's chain
 	TrustProxy   []string                                                // whose X-Forwarded-For and -Proto are believed; default nobody's
 	ClientIP     func(*http.Request) netip.Addr                          // says who the client is, instead of TrustProxy
+	Optional     bool                                                    // of Bearer: no token is anonymous
+}
+
+func (cfg *Config) options() []adapter.Option {
+	return []adapter.Option{{TrustProxy: cfg.TrustProxy, Optional: cfg.Optional}}
+}
+
+func (cfg *Config) check(mistakes error) {
+	if mistakes != nil {
+		panic(mistakes)
+	}
+	if cfg.ClientIP == nil {
+		cfg.ClientIP = func(*http.Request) netip.Addr { return netip.Addr{} } // go by the socket
+	}
 }
 
 // request is the context, the session, the writer and the adapter.Denier of one request.
@@ -29,13 +43,8 @@ type request struct {
 
 // Session gives every request behind it a session. It panics on a mistake, like the guards.
 func Session(manager *session.Manager, cfg Config) func(http.Handler) http.Handler {
-	proxies, err := adapter.Construct("customadapter", manager, cfg.TrustProxy)
-	if err != nil {
-		panic(err)
-	}
-	if cfg.ClientIP == nil {
-		cfg.ClientIP = func(*http.Request) netip.Addr { return netip.Addr{} } // go by the socket
-	}
+	proxies, err := adapter.Construct("customadapter", manager, cfg.options())
+	cfg.check(err)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if cfg.Skip != nil && cfg.Skip(r) || adapter.Mounted(r.Context(), manager) {
@@ -128,19 +137,26 @@ func guard(mistake error, decide func(context.Context) *adapter.Denied) func(htt
 	}
 }
 
+// RequireScope lets only requests through that were granted every one of the scopes.
+func RequireScope(scopes ...string) func(http.Handler) http.Handler {
+	scopes = append([]string(nil), scopes...)
+	return guard(adapter.CheckScopes(scopes), func(ctx context.Context) *adapter.Denied { return adapter.RequireScope(ctx, scopes) })
+}
+
 // Fail answers for an error of a session call; the handler then returns.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
-	refuse(w, r, adapter.Failure(SessionFrom(r).Manager(), err))
+	refuse(w, r, adapter.Failure(r.Context(), err))
 }
 
 func refuse(w http.ResponseWriter, r *http.Request, d *adapter.Denied) {
-	q := &request{cfg: &Config{}} // without a middleware in front the default answers
-	if st := adapter.StateFrom(r.Context()); st != nil {
-		if mounted, ok := st.Owner.(*request); ok {
-			q = mounted
+	switch owner := adapter.OwnerFrom(r.Context()).(type) {
+	case *request:
+		if !owner.Committed() { // else a refusal would only spoil the body under way
+			owner.cfg.refuse(w, r, d)
 		}
-	}
-	if !q.Committed() { // else a refusal would only spoil the body under way
-		q.cfg.refuse(w, r, d)
+	case *Config: // Bearer's
+		owner.refuse(w, r, d)
+	default: // without a middleware in front the default answers
+		new(Config).refuse(w, r, d)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,28 +15,44 @@ import (
 type about struct {
 	date, goVersion, platform, model, redis string
 	cpus, rounds                            int
-	peers                                   []string // "module version"
+	modules                                 []string // "module version"
 }
 
-// The modules whose versions are worth naming: peers, frameworks, clients.
-var named = []string{
-	"github.com/gin-gonic/gin",
-	"github.com/labstack/echo/v4",
-	"github.com/gofiber/fiber/v2",
-	"github.com/valyala/fasthttp",
-	"github.com/alexedwards/scs/v2",
-	"github.com/alexedwards/scs/goredisstore",
-	"github.com/gin-contrib/sessions",
-	"github.com/labstack/echo-contrib",
-	"github.com/gorilla/sessions",
-	"github.com/boj/redistore",
-	"github.com/gofiber/storage/redis/v3",
-	"github.com/redis/go-redis/v9",
-	"github.com/gomodule/redigo",
-	"github.com/redis/rueidis",
-}
+// The modules whose versions are worth naming: frameworks, and peers with what
+// they do their work with.
+var (
+	frameworkModules = []string{
+		"github.com/gin-gonic/gin",
+		"github.com/labstack/echo/v4",
+		"github.com/gofiber/fiber/v2",
+		"github.com/valyala/fasthttp",
+	}
+	sessionModules = []string{
+		"github.com/alexedwards/scs/v2",
+		"github.com/alexedwards/scs/goredisstore",
+		"github.com/gin-contrib/sessions",
+		"github.com/labstack/echo-contrib",
+		"github.com/gorilla/sessions",
+		"github.com/boj/redistore",
+		"github.com/gofiber/storage/redis/v3",
+		"github.com/redis/go-redis/v9",
+		"github.com/gomodule/redigo",
+		"github.com/redis/rueidis",
+	}
+	tokenModules = []string{
+		"github.com/appleboy/gin-jwt/v2",
+		"github.com/labstack/echo-jwt/v4",
+		"github.com/gofiber/contrib/jwt",
+		"github.com/auth0/go-jwt-middleware/v2",
+		"github.com/golang-jwt/jwt/v5",
+		"github.com/golang-jwt/jwt/v4",
+		"github.com/MicahParks/keyfunc/v2",
+		"gopkg.in/go-jose/go-jose.v2",
+	}
+)
 
-func environment() (about, error) {
+// environment describes this machine, and the frameworks and further modules.
+func environment(further []string) (about, error) {
 	a := about{
 		date:      time.Now().UTC().Format(time.DateOnly),
 		goVersion: runtime.Version(),
@@ -44,11 +61,11 @@ func environment() (about, error) {
 		cpus:      runtime.NumCPU(),
 		redis:     "unknown",
 	}
-	out, err := command("go", append([]string{"list", "-m", "-f", "{{.Path}} {{.Version}}"}, named...)...)
+	out, err := command("go", append([]string{"list", "-m", "-f", "{{.Path}} {{.Version}}"}, slices.Concat(frameworkModules, further)...)...)
 	if err != nil {
 		return about{}, err
 	}
-	a.peers = strings.Split(strings.TrimSpace(out), "\n")
+	a.modules = strings.Split(strings.TrimSpace(out), "\n")
 	if out, err := exec.Command("redis-server", "--version").Output(); err == nil {
 		if m := regexp.MustCompile(`v=(\S+)`).FindSubmatch(out); m != nil {
 			a.redis = string(m[1])

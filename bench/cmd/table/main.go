@@ -1,7 +1,8 @@
-// Command table measures every row and writes docs/benchmarks.md. It is run in the
-// folder of module bench:
+// Command table measures every row and writes docs/benchmarks.md and its sibling for
+// access tokens. It is run in the folder of module bench:
 //
 //	go run ./cmd/table
+//	go run ./cmd/table -only tokens
 //
 // Each row runs in a process of its own, so that no row pays for the heap or the
 // goroutines of another. A round runs all rows in a shuffled order; what is
@@ -19,24 +20,56 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
+// A page is one document and the rows that it needs.
+type page struct {
+	name    string
+	file    string
+	groups  []string // the first part of the rows' names
+	modules []string
+	write   func(w io.Writer, a about, r results) error
+}
+
+var pages = []page{
+	{
+		name: "sessions", file: "benchmarks.md", modules: sessionModules, write: sessions,
+		groups: []string{"Memory", "Redis", "Raw", "RedisBytes", "Million", "Flat"},
+	},
+	{
+		name: "tokens", file: "benchmarks-tokens.md", modules: tokenModules, write: tokens,
+		groups: []string{"Token", "Untouched", "Verify", "Reference", "Live", "Hostile"},
+	},
+}
+
+// has reports whether a row is on the page.
+func (p page) has(row string) bool {
+	group, _, _ := strings.Cut(row, "/")
+	return slices.Contains(p.groups, group)
+}
+
 func main() {
 	quick := flag.Bool("quick", false, "one round, printed instead of written")
-	rounds := flag.Int("rounds", 6, "how often each row runs")
-	out := flag.String("o", filepath.Join("..", "docs", "benchmarks.md"), "file to write")
+	rounds := flag.Int("rounds", 5, "how often each row runs")
+	only := flag.String("only", "", "sessions or tokens; by default both are measured")
+	dir := flag.String("dir", filepath.Join("..", "docs"), "folder to write to")
 	flag.Parse()
-	if err := run(*quick, *rounds, *out); err != nil {
+	if err := run(*quick, *rounds, *only, *dir); err != nil {
 		fmt.Fprintln(os.Stderr, "table:", err)
 		os.Exit(1)
 	}
 }
 
-func run(quick bool, rounds int, out string) error {
+func run(quick bool, rounds int, only, out string) error {
 	if quick {
 		rounds = 1
+	}
+	wanted := slices.DeleteFunc(slices.Clone(pages), func(p page) bool { return only != "" && p.name != only })
+	if len(wanted) == 0 {
+		return fmt.Errorf("there is no page %q", only)
 	}
 	dir, err := os.MkdirTemp("", "table")
 	if err != nil {
@@ -49,7 +82,7 @@ func run(quick bool, rounds int, out string) error {
 	}
 
 	start := time.Now()
-	names, err := list(program)
+	names, err := list(program, wanted)
 	if err != nil {
 		return err
 	}
@@ -68,25 +101,36 @@ func run(quick bool, rounds int, out string) error {
 		fmt.Fprintf(os.Stderr, "round %d of %d, %s\n", round+1, rounds, time.Since(start).Round(time.Second))
 	}
 
-	about, err := environment()
-	if err != nil {
-		return err
+	for _, p := range wanted {
+		about, err := environment(p.modules)
+		if err != nil {
+			return err
+		}
+		about.rounds = rounds
+		var doc bytes.Buffer
+		if err := p.write(&doc, about, got); err != nil {
+			return err
+		}
+		if quick {
+			_, err = io.Copy(os.Stdout, &doc)
+		} else {
+			err = os.WriteFile(filepath.Join(out, p.file), doc.Bytes(), 0o644)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	about.rounds = rounds
-	var doc bytes.Buffer
-	if err := report(&doc, about, got); err != nil {
-		return err
-	}
-	if quick {
-		_, err := io.Copy(os.Stdout, &doc)
-		return err
-	}
-	return os.WriteFile(out, doc.Bytes(), 0o644)
+	return nil
 }
 
-// list runs every row once on little data, which also shows that all of them work.
-func list(program string) ([]string, error) {
-	out, err := command(program, "-test.run=^$", "-test.bench=.", "-test.benchtime=1x", "-test.short")
+// list runs every row of the pages once on little data, which also shows that all of
+// them work. A row that is on no page is a mistake.
+func list(program string, wanted []page) ([]string, error) {
+	groups := "."
+	if len(wanted) < len(pages) {
+		groups = "^Benchmark(" + strings.Join(wanted[0].groups, "|") + ")$"
+	}
+	out, err := command(program, "-test.run=^$", "-test.bench="+groups, "-test.benchtime=1x", "-test.short")
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +141,13 @@ func list(program string) ([]string, error) {
 	if len(all) == 0 {
 		return nil, errors.New("there is no benchmark")
 	}
-	return all.names(), nil
+	names := all.names()
+	for _, name := range names {
+		if !slices.ContainsFunc(wanted, func(p page) bool { return p.has(name) }) {
+			return nil, fmt.Errorf("%s is on no page", name)
+		}
+	}
+	return names, nil
 }
 
 func measure(program, name string, into results) error {
@@ -130,18 +180,20 @@ func duration(name string) string {
 		return "50000x"
 	case strings.HasPrefix(name, "Redis/") && strings.HasSuffix(name, "/create"):
 		return "20000x"
+	case strings.HasPrefix(name, "Hostile/"):
+		return "50ms"
 	default:
 		return "250ms"
 	}
 }
 
 // limit says in how many rounds a row takes part: bytes do not vary, and storing a
-// million sessions takes its time.
+// million sessions or a hundred thousand tokens takes its time.
 func limit(name string) int {
 	switch {
-	case strings.HasPrefix(name, "Million/"):
+	case strings.HasPrefix(name, "Million/"), strings.HasPrefix(name, "Live/"):
 		return 2
-	case strings.HasPrefix(name, "Flat/1000000/"):
+	case strings.HasPrefix(name, "Flat/1000000/"), strings.HasPrefix(name, "Hostile/"):
 		return 3
 	case strings.HasPrefix(name, "RedisBytes/"):
 		return 1

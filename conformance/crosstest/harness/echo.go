@@ -26,21 +26,8 @@ func startEcho(t testing.TB, app conformance.App) string {
 	e.Logger.SetOutput(io.Discard)
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}))
 	var late []echo.MiddlewareFunc
+	cfg, bearer := echoConfig(app)
 	if !app.NoMiddleware {
-		cfg := authecho.Config{TrustProxy: app.TrustProxy}
-		if app.ClientIP != nil {
-			cfg.ClientIP = func(echo.Context) netip.Addr { return clientIP(app) }
-		}
-		if app.SkipPath != "" {
-			cfg.Skipper = func(c echo.Context) bool { return c.Request().URL.Path == app.SkipPath }
-		}
-		if app.OwnErrorHandler {
-			cfg.ErrorHandler = func(c echo.Context, err error) error {
-				var d *adapter.Denied
-				errors.As(err, &d)
-				return c.String(d.Status, conformance.OwnRefusal)
-			}
-		}
 		mounted := authecho.Session(app.Sessions, cfg)
 		if app.Late {
 			late = append(late, mounted)
@@ -51,14 +38,23 @@ func startEcho(t testing.TB, app conformance.App) string {
 			e.Use(authecho.Session(app.Sessions))
 		}
 	}
+	if app.Keys != nil {
+		e.GET(conformance.JWKSPath, authecho.JWKS(app.Keys))
+		e.HEAD(conformance.JWKSPath, authecho.JWKS(app.Keys))
+	}
 	for _, r := range app.Routes {
 		var guards []echo.MiddlewareFunc
 		for _, g := range r.Guards {
 			switch {
+			case g.Bearer:
+				bearer.Optional = g.Optional
+				guards = append(guards, authecho.Bearer(app.Verifier, bearer))
 			case g.Login:
 				guards = append(guards, authecho.RequireLogin())
 			case g.Fresh > 0:
 				guards = append(guards, authecho.RequireFresh(g.Fresh))
+			case g.Scopes != nil:
+				guards = append(guards, authecho.RequireScope(g.Scopes...))
 			default:
 				guards = append(guards, authecho.RequireRole(g.Roles...))
 			}
@@ -68,11 +64,37 @@ func startEcho(t testing.TB, app conformance.App) string {
 	return serve(t, app, e)
 }
 
+// echoConfig returns the options of the session middleware and of Bearer.
+func echoConfig(app conformance.App) (cfg, bearer authecho.Config) {
+	cfg.TrustProxy = app.TrustProxy
+	if app.ClientIP != nil {
+		cfg.ClientIP = func(echo.Context) netip.Addr { return clientIP(app) }
+	}
+	bearer = cfg
+	if app.SkipPath != "" {
+		cfg.Skipper = func(c echo.Context) bool { return c.Request().URL.Path == app.SkipPath }
+	}
+	if app.OwnErrorHandler {
+		cfg.ErrorHandler = func(c echo.Context, err error) error {
+			var d *adapter.Denied
+			errors.As(err, &d)
+			return c.String(d.Status, conformance.OwnRefusal)
+		}
+	}
+	if app.NoMiddleware {
+		bearer = cfg
+	}
+	return cfg, bearer
+}
+
 type echoRequest struct{ c echo.Context }
 
 func (r *echoRequest) Context() context.Context           { return r.c.Request().Context() }
 func (r *echoRequest) Session() *session.Session          { return authecho.SessionFrom(r.c) }
 func (r *echoRequest) Principal() (core.Principal, error) { return authecho.PrincipalFrom(r.c) }
+func (r *echoRequest) Claims() (conformance.Claims, error) {
+	return authecho.ClaimsFrom[conformance.Claims](r.c)
+}
 func (r *echoRequest) Query(name string) string           { return r.c.QueryParam(name) }
 func (r *echoRequest) SetHeader(name, value string)       { r.c.Response().Header().Set(name, value) }
 func (r *echoRequest) Status(code int) error              { return r.c.NoContent(code) }

@@ -38,21 +38,8 @@ func startFiber(t testing.TB, app conformance.App) string {
 	})
 	f.Use(recover.New())
 	var late []fiber.Handler
+	cfg, bearer := fiberConfig(app)
 	if !app.NoMiddleware {
-		cfg := authfiber.Config{TrustProxy: app.TrustProxy}
-		if app.ClientIP != nil {
-			cfg.ClientIP = func(*fiber.Ctx) netip.Addr { return clientIP(app) }
-		}
-		if app.SkipPath != "" {
-			cfg.Next = func(c *fiber.Ctx) bool { return c.Path() == app.SkipPath }
-		}
-		if app.OwnErrorHandler {
-			cfg.ErrorHandler = func(c *fiber.Ctx, err error) error {
-				var d *adapter.Denied
-				errors.As(err, &d)
-				return c.Status(d.Status).SendString(conformance.OwnRefusal)
-			}
-		}
 		mounted := authfiber.Session(app.Sessions, cfg)
 		if app.Late {
 			late = append(late, mounted)
@@ -63,14 +50,22 @@ func startFiber(t testing.TB, app conformance.App) string {
 			f.Use(authfiber.Session(app.Sessions))
 		}
 	}
+	if app.Keys != nil {
+		f.Get(conformance.JWKSPath, authfiber.JWKS(app.Keys)) // and HEAD
+	}
 	for _, r := range app.Routes {
 		var chain []fiber.Handler
 		for _, g := range r.Guards {
 			switch {
+			case g.Bearer:
+				bearer.Optional = g.Optional
+				chain = append(chain, authfiber.Bearer(app.Verifier, bearer))
 			case g.Login:
 				chain = append(chain, authfiber.RequireLogin())
 			case g.Fresh > 0:
 				chain = append(chain, authfiber.RequireFresh(g.Fresh))
+			case g.Scopes != nil:
+				chain = append(chain, authfiber.RequireScope(g.Scopes...))
 			default:
 				chain = append(chain, authfiber.RequireRole(g.Roles...))
 			}
@@ -93,11 +88,37 @@ func startFiber(t testing.TB, app conformance.App) string {
 	return listener.Addr().String()
 }
 
+// fiberConfig returns the options of the session middleware and of Bearer.
+func fiberConfig(app conformance.App) (cfg, bearer authfiber.Config) {
+	cfg.TrustProxy = app.TrustProxy
+	if app.ClientIP != nil {
+		cfg.ClientIP = func(*fiber.Ctx) netip.Addr { return clientIP(app) }
+	}
+	bearer = cfg
+	if app.SkipPath != "" {
+		cfg.Next = func(c *fiber.Ctx) bool { return c.Path() == app.SkipPath }
+	}
+	if app.OwnErrorHandler {
+		cfg.ErrorHandler = func(c *fiber.Ctx, err error) error {
+			var d *adapter.Denied
+			errors.As(err, &d)
+			return c.Status(d.Status).SendString(conformance.OwnRefusal)
+		}
+	}
+	if app.NoMiddleware {
+		bearer = cfg
+	}
+	return cfg, bearer
+}
+
 type fiberRequest struct{ c *fiber.Ctx }
 
 func (r *fiberRequest) Context() context.Context           { return r.c.UserContext() }
 func (r *fiberRequest) Session() *session.Session          { return authfiber.SessionFrom(r.c) }
 func (r *fiberRequest) Principal() (core.Principal, error) { return authfiber.PrincipalFrom(r.c) }
+func (r *fiberRequest) Claims() (conformance.Claims, error) {
+	return authfiber.ClaimsFrom[conformance.Claims](r.c)
+}
 func (r *fiberRequest) Query(name string) string           { return r.c.Query(name) }
 func (r *fiberRequest) SetHeader(name, value string)       { r.c.Set(name, value) }
 func (r *fiberRequest) Status(code int) error              { r.c.Status(code); return nil }

@@ -33,21 +33,8 @@ func startGin(t testing.TB, app conformance.App) string {
 	}))
 	engine.Use(renderErrors)
 	var late []gin.HandlerFunc
+	cfg, bearer := ginConfig(app)
 	if !app.NoMiddleware {
-		cfg := authgin.Config{TrustProxy: app.TrustProxy}
-		if app.ClientIP != nil {
-			cfg.ClientIP = func(*gin.Context) netip.Addr { return clientIP(app) }
-		}
-		if app.SkipPath != "" {
-			cfg.Skip = func(c *gin.Context) bool { return c.Request.URL.Path == app.SkipPath }
-		}
-		if app.OwnErrorHandler {
-			cfg.ErrorHandler = func(c *gin.Context, err error) {
-				var d *adapter.Denied
-				errors.As(err, &d)
-				c.String(d.Status, conformance.OwnRefusal)
-			}
-		}
 		mounted := authgin.Session(app.Sessions, cfg)
 		if app.Late {
 			late = append(late, mounted)
@@ -58,14 +45,23 @@ func startGin(t testing.TB, app conformance.App) string {
 			engine.Use(authgin.Session(app.Sessions))
 		}
 	}
+	if app.Keys != nil {
+		engine.GET(conformance.JWKSPath, authgin.JWKS(app.Keys))
+		engine.HEAD(conformance.JWKSPath, authgin.JWKS(app.Keys))
+	}
 	for _, r := range app.Routes {
 		var chain []gin.HandlerFunc
 		for _, g := range r.Guards {
 			switch {
+			case g.Bearer:
+				bearer.Optional = g.Optional
+				chain = append(chain, authgin.Bearer(app.Verifier, bearer))
 			case g.Login:
 				chain = append(chain, authgin.RequireLogin())
 			case g.Fresh > 0:
 				chain = append(chain, authgin.RequireFresh(g.Fresh))
+			case g.Scopes != nil:
+				chain = append(chain, authgin.RequireScope(g.Scopes...))
 			default:
 				chain = append(chain, authgin.RequireRole(g.Roles...))
 			}
@@ -81,9 +77,32 @@ func startGin(t testing.TB, app conformance.App) string {
 	return serve(t, app, engine)
 }
 
+// ginConfig returns the options of the session middleware and of Bearer.
+func ginConfig(app conformance.App) (cfg, bearer authgin.Config) {
+	cfg.TrustProxy = app.TrustProxy
+	if app.ClientIP != nil {
+		cfg.ClientIP = func(*gin.Context) netip.Addr { return clientIP(app) }
+	}
+	bearer = cfg
+	if app.SkipPath != "" {
+		cfg.Skip = func(c *gin.Context) bool { return c.Request.URL.Path == app.SkipPath }
+	}
+	if app.OwnErrorHandler {
+		cfg.ErrorHandler = func(c *gin.Context, err error) {
+			var d *adapter.Denied
+			errors.As(err, &d)
+			c.String(d.Status, conformance.OwnRefusal)
+		}
+	}
+	if app.NoMiddleware {
+		bearer = cfg
+	}
+	return cfg, bearer
+}
+
 // report does what Gin's handlers do with an error, which they cannot return.
 func report(c *gin.Context, err error) {
-	if adapter.Refusal(authgin.SessionFrom(c).Manager(), err) != nil {
+	if adapter.Refusal(c.Request.Context(), err) != nil {
 		authgin.Fail(c, err)
 		return
 	}
@@ -116,6 +135,9 @@ type ginRequest struct{ c *gin.Context }
 func (r *ginRequest) Context() context.Context           { return r.c.Request.Context() }
 func (r *ginRequest) Session() *session.Session          { return authgin.SessionFrom(r.c) }
 func (r *ginRequest) Principal() (core.Principal, error) { return authgin.PrincipalFrom(r.c) }
+func (r *ginRequest) Claims() (conformance.Claims, error) {
+	return authgin.ClaimsFrom[conformance.Claims](r.c)
+}
 func (r *ginRequest) Query(name string) string           { return r.c.Query(name) }
 func (r *ginRequest) SetHeader(name, value string)       { r.c.Header(name, value) }
 func (r *ginRequest) Status(code int) error              { r.c.Status(code); return nil }

@@ -24,6 +24,11 @@ func NetHTTP() conformance.Harness {
 
 func startNetHTTP(t testing.TB, app conformance.App) string {
 	routes := map[string]http.Handler{}
+	cfg, bearer := httpConfig(app)
+	if app.Keys != nil {
+		jwks := customadapter.JWKS(app.Keys)
+		routes["GET "+conformance.JWKSPath], routes["HEAD "+conformance.JWKSPath] = jwks, jwks
+	}
 	for _, r := range app.Routes {
 		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			if err := r.Handler(&httpRequest{w, req}); err != nil {
@@ -35,10 +40,15 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 		}
 		for i := len(r.Guards) - 1; i >= 0; i-- {
 			switch g := r.Guards[i]; {
+			case g.Bearer:
+				bearer.Optional = g.Optional
+				h = customadapter.Bearer(app.Verifier, bearer)(h)
 			case g.Login:
 				h = customadapter.RequireLogin()(h)
 			case g.Fresh > 0:
 				h = customadapter.RequireFresh(g.Fresh)(h)
+			case g.Scopes != nil:
+				h = customadapter.RequireScope(g.Scopes...)(h)
 			default:
 				h = customadapter.RequireRole(g.Roles...)(h)
 			}
@@ -54,27 +64,36 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 		http.Error(w, "no such route", http.StatusNotFound)
 	})
 	if !app.NoMiddleware && !app.Late {
-		cfg := customadapter.Config{TrustProxy: app.TrustProxy}
-		if app.ClientIP != nil {
-			cfg.ClientIP = func(*http.Request) netip.Addr { return clientIP(app) }
-		}
-		if app.SkipPath != "" {
-			cfg.Skip = func(r *http.Request) bool { return r.URL.Path == app.SkipPath }
-		}
-		if app.OwnErrorHandler {
-			cfg.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
-				var d *adapter.Denied
-				errors.As(err, &d)
-				w.WriteHeader(d.Status)
-				_, _ = io.WriteString(w, conformance.OwnRefusal)
-			}
-		}
 		if app.Twice {
 			root = customadapter.Session(app.Sessions, customadapter.Config{})(root)
 		}
 		root = customadapter.Session(app.Sessions, cfg)(root)
 	}
 	return serve(t, app, recoverer(root))
+}
+
+// httpConfig returns the options of the session middleware and of Bearer.
+func httpConfig(app conformance.App) (cfg, bearer customadapter.Config) {
+	cfg.TrustProxy = app.TrustProxy
+	if app.ClientIP != nil {
+		cfg.ClientIP = func(*http.Request) netip.Addr { return clientIP(app) }
+	}
+	bearer = cfg
+	if app.SkipPath != "" {
+		cfg.Skip = func(r *http.Request) bool { return r.URL.Path == app.SkipPath }
+	}
+	if app.OwnErrorHandler {
+		cfg.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
+			var d *adapter.Denied
+			errors.As(err, &d)
+			w.WriteHeader(d.Status)
+			_, _ = io.WriteString(w, conformance.OwnRefusal)
+		}
+	}
+	if app.NoMiddleware {
+		bearer = cfg
+	}
+	return cfg, bearer
 }
 
 // recoverer answers 500 for a panic, as the frameworks' recovery does.
@@ -113,9 +132,12 @@ type httpRequest struct {
 func (r *httpRequest) Context() context.Context           { return r.r.Context() }
 func (r *httpRequest) Session() *session.Session          { return customadapter.SessionFrom(r.r) }
 func (r *httpRequest) Principal() (core.Principal, error) { return customadapter.PrincipalFrom(r.r) }
-func (r *httpRequest) Query(name string) string           { return r.r.URL.Query().Get(name) }
-func (r *httpRequest) SetHeader(name, value string)       { r.w.Header().Set(name, value) }
-func (r *httpRequest) Status(code int) error              { r.w.WriteHeader(code); return nil }
+func (r *httpRequest) Claims() (conformance.Claims, error) {
+	return customadapter.ClaimsFrom[conformance.Claims](r.r)
+}
+func (r *httpRequest) Query(name string) string     { return r.r.URL.Query().Get(name) }
+func (r *httpRequest) SetHeader(name, value string) { r.w.Header().Set(name, value) }
+func (r *httpRequest) Status(code int) error        { r.w.WriteHeader(code); return nil }
 func (r *httpRequest) Redirect(code int, to string) error {
 	http.Redirect(r.w, r.r, to, code)
 	return nil

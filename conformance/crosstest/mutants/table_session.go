@@ -306,15 +306,15 @@ var sessionMutants = []mutant{
 	{
 		name:    "a guard lets through where no middleware ran",
 		file:    "core/adapter/guard.go",
-		old:     "if err := s.Authorize(); err != nil {",
-		new:     "if err := s.Authorize(); err != nil && s != nil {",
+		old:     "return nil, Failure(ctx, core.ErrNoMiddleware)",
+		new:     "return nil, nil",
 		adapter: "nethttp", slug: "session/skipped-request-has-no-session",
 	},
 	{
 		name:    "RequireRole is content with any role",
-		file:    "core/adapter/guard.go",
-		old:     "if slices.ContainsFunc(roles, p.HasRole) {",
-		new:     "if len(p.Roles) > 0 || slices.ContainsFunc(roles, p.HasRole) {",
+		file:    "core/adapter/identity.go",
+		old:     "return slices.ContainsFunc(roles, p.HasRole), err",
+		new:     "return len(p.Roles) > 0 || slices.ContainsFunc(roles, p.HasRole), err",
 		adapter: "nethttp", slug: "session/guard-role",
 	},
 	{

@@ -159,8 +159,8 @@ var subjectMutants = []mutant{
 	{
 		name:    "revoking the others fails and says so to nobody (CVE-2020-15223)",
 		file:    "core/session/device.go",
-		old:     "\t\tif err != nil {\n\t\t\treturn s.fail(err)\n\t\t}\n\t\ts.m.tell",
-		new:     "\t\tif err != nil {\n\t\t\treturn nil\n\t\t}\n\t\ts.m.tell",
+		old:     "\t\tif err != nil {\n\t\t\treturn s.fail(err)\n\t\t}\n\t\ts.entry[0].Epoch",
+		new:     "\t\tif err != nil {\n\t\t\treturn nil\n\t\t}\n\t\ts.entry[0].Epoch",
 		adapter: "nethttp", slug: "subject/store-fails",
 	},
 	{
@@ -488,7 +488,7 @@ var subjectMutants = []mutant{
 	{
 		name:    "a session in doubt is the application's error",
 		file:    "core/adapter/denied.go",
-		old:     "case errors.Is(err, session.ErrStepUp) && m != nil:",
+		old:     "case errors.Is(err, session.ErrStepUp) && id != nil:",
 		new:     "case false:",
 		adapter: "nethttp", slug: "subject/fingerprint-asks-for-step-up",
 	},

@@ -244,41 +244,31 @@ var trustMutants = []mutant{
 		adapter: "fiber", slug: "trust/client-ip-option",
 	},
 	{
-		name: "missing middleware is open",
-		file: "core/adapter/guard.go",
-		old: `	s := session.FromContext(ctx)
-	if err := s.Authorize(); err != nil {`,
-		new: `	s := session.FromContext(ctx)
-	if s == nil {
-		return nil
-	}
-	if err := s.Authorize(); err != nil {`,
+		name:    "missing middleware is open",
+		file:    "core/adapter/guard.go",
+		old:     "return nil, Failure(ctx, core.ErrNoMiddleware)",
+		new:     "return nil, nil",
 		adapter: "gin", slug: "trust/missing-middleware-closes",
 	},
 	{
-		name: "late middleware is open",
-		file: "core/adapter/guard.go",
-		old: `	s := session.FromContext(ctx)
-	if err := s.Authorize(); err != nil {`,
-		new: `	s := session.FromContext(ctx)
-	if s == nil {
-		return nil
-	}
-	if err := s.Authorize(); err != nil {`,
+		name:    "late middleware is open",
+		file:    "core/adapter/guard.go",
+		old:     "return nil, Failure(ctx, core.ErrNoMiddleware)",
+		new:     "return nil, nil",
 		adapter: "fiber", slug: "trust/late-middleware-closes",
 	},
 	{
 		name:    "unknown is open",
 		file:    "core/adapter/guard.go",
-		old:     "if err := s.Authorize(); err != nil {",
-		new:     "if err := s.Authorize(); err != nil && !errors.Is(err, core.ErrUnknown) {",
+		old:     "if err := id.authorize(); err != nil {",
+		new:     "if err := id.authorize(); err != nil && !errors.Is(err, core.ErrUnknown) {",
 		adapter: "echo", slug: "trust/guards-in-any-order",
 	},
 	{
 		name:    "role alone, nobody logged in",
-		file:    "core/adapter/guard.go",
-		old:     "if slices.ContainsFunc(roles, p.HasRole) {",
-		new:     "if len(roles) == 1 || slices.ContainsFunc(roles, p.HasRole) {",
+		file:    "core/adapter/identity.go",
+		old:     "return slices.ContainsFunc(roles, p.HasRole), err",
+		new:     "return len(roles) == 1 || slices.ContainsFunc(roles, p.HasRole), err",
 		adapter: "echo", slug: "trust/guards-in-any-order",
 	},
 	{
@@ -323,14 +313,19 @@ var trustMutants = []mutant{
 	{
 		name: "fiber parsed header, names",
 		file: "fiber/exchange.go",
-		old: `		return x.cookies
-`,
-		new: `		x.c.Cookies("a")
-		for _, v := range header.PeekAll(name) {
+		old: `		return lines
+	}
+	if raw := x.raw(); len(raw) > 0 {
+		return raw.Lines`,
+		new: `		_ = lines
+		x.c.Cookies("a")
+		for _, v := range x.c.Request().Header.PeekAll(name) {
 			all = append(all, string(v))
 		}
 		return all
-`,
+	}
+	if raw := x.raw(); len(raw) > 0 {
+		return raw.Lines`,
 		adapter: "fiber", slug: "cookie/name-byte-for-byte",
 	},
 	{
@@ -345,9 +340,9 @@ var trustMutants = []mutant{
 	{
 		name: "guard event twice / roles re-read",
 		file: "core/adapter/guard.go",
-		old:  "s.Audit(audit.AuthorizationFailed, audit.CauseRole, err)",
-		new: `s.Audit(audit.AuthorizationFailed, audit.CauseRole, err)
-	s.Audit(audit.AuthorizationFailed, audit.CauseRole, err)`,
+		old:  "id.audit(audit.AuthorizationFailed, cause, err)",
+		new: `id.audit(audit.AuthorizationFailed, cause, err)
+	id.audit(audit.AuthorizationFailed, cause, err)`,
 		adapter: "nethttp", slug: "trust/guards-in-any-order",
 	},
 	{

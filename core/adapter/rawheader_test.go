@@ -1,0 +1,100 @@
+package adapter_test
+
+import (
+	"bufio"
+	"net/textproto"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sallyport-go/sallyport/core/adapter"
+)
+
+func TestRawHeader(t *testing.T) {
+	for _, tt := range []struct {
+		desc, raw string
+		want      []string
+	}{
+		{"none", "Host: x\r\n\r\n", nil},
+		{"nothing at all", "", nil},
+		{"one", "Host: x\r\nCookie: a=1\r\n\r\n", []string{"a=1"}},
+		{"names have no case", "cOOKIE:a=1\r\n\r\n", []string{"a=1"}},
+		{"blanks around", "Cookie: \t a=1 \t\r\n\r\n", []string{"a=1"}},
+		{"empty", "Cookie:\r\n\r\n", []string{""}},
+		{"two, in order", "Cookie: b=2\r\nHost: x\r\nCookie: a=1\r\n\r\n", []string{"b=2", "a=1"}},
+		{"bare line ends", "Cookie: a=1\nCookie: b=2\n\n", []string{"a=1", "b=2"}},
+		{"folded", "Cookie: a=1;\r\n b=2\r\n\tc=3\r\nHost: x\r\n\r\n", []string{"a=1; b=2 c=3"}},
+		{"a fold of another field", "Host: x\r\n Cookie: a=1\r\n\r\n", nil},
+		{"longer and shorter names", "Cookies: a=1\r\nCooki: b=2\r\nCookie2: c\r\n\r\n", nil},
+		{"a blank before the colon is another name", "Cookie : a=1\r\n\r\n", nil},
+		{"cut off", "Cookie: a=1", []string{"a=1"}},
+		{"0x20 is no case of a letter", "Coo\x0bie: a=1\r\n\r\n", nil},
+	} {
+		t.Run(tt.desc, func(t *testing.T) {
+			h := adapter.RawHeader(tt.raw)
+			require.Equal(t, tt.want, h.Lines("Cookie"))
+			first := ""
+			if len(tt.want) > 0 {
+				first = tt.want[0]
+			}
+			require.Equal(t, first, h.First("Cookie"))
+			picked := h.Pick(&[adapter.PickedMax]string{"User-Agent", "Cookie"})
+			lines, ok := picked.Lines("Cookie")
+			require.True(t, ok)
+			require.Equal(t, tt.want, lines)
+		})
+	}
+	picked := adapter.RawHeader("A: 1\r\n\r\n").Pick(&[adapter.PickedMax]string{"A"})
+	_, ok := picked.Lines("B")
+	require.False(t, ok, "what was not picked is not said to be absent")
+	_, ok = picked.Lines("")
+	require.False(t, ok)
+	_, ok = new(adapter.Picked).Lines("A")
+	require.False(t, ok)
+}
+
+// What is read of a framework's buffer is a copy: the buffer belongs to the next
+// request soon.
+func TestRawHeaderReturnsCopies(t *testing.T) {
+	raw := []byte("Authorization: Bearer abc\r\nUser-Agent: curl\r\n\r\n")
+	h := adapter.RawHeader(raw)
+	first, lines, picked := h.First("User-Agent"), h.Lines("User-Agent"), h.Pick(&[adapter.PickedMax]string{"Authorization", "User-Agent"})
+	for i := range raw {
+		raw[i] = '#'
+	}
+	require.Equal(t, "curl", first)
+	require.Equal(t, []string{"curl"}, lines)
+	agent, _ := picked.Lines("User-Agent")
+	require.Equal(t, []string{"curl"}, agent)
+	auth, _ := picked.Lines("Authorization")
+	require.Equal(t, []string{"Bearer abc"}, auth)
+}
+
+// Relation: Pick, First and Lines say the same; and where net/textproto accepts the
+// header, they say what it says.
+func FuzzRawHeader(f *testing.F) {
+	f.Add("Host: x\r\nCookie: a=1\r\nUser-Agent: y\r\nCookie: b\r\n\r\n")
+	f.Add("Cookie: a\r\n b\r\n\r\n")
+	f.Add("Authorization: Bearer x\r\nAuthorization:\r\n\r\n")
+	f.Fuzz(func(t *testing.T, raw string) {
+		h := adapter.RawHeader(raw)
+		names := [adapter.PickedMax]string{"Cookie", "User-Agent", "Authorization"}
+		picked := h.Pick(&names)
+		parsed, err := textproto.NewReader(bufio.NewReader(strings.NewReader(raw))).ReadMIMEHeader()
+		complete := err == nil && strings.TrimLeft(raw, "\r\n") == raw && strings.Count(raw, "\n\r\n")+strings.Count(raw, "\n\n") == 1 &&
+			(strings.HasSuffix(raw, "\n\r\n") || strings.HasSuffix(raw, "\n\n"))
+		for _, name := range names {
+			lines := h.Lines(name)
+			got, ok := picked.Lines(name)
+			require.True(t, ok)
+			require.Equal(t, lines, got)
+			if len(lines) > 0 {
+				require.Equal(t, lines[0], h.First(name))
+			}
+			if complete && !strings.ContainsAny(raw, "\x00\x0b\x0c\xa0\x85") {
+				require.Equal(t, len(parsed.Values(name)), len(lines), name)
+			}
+		}
+	})
+}

@@ -1,0 +1,47 @@
+package customadapter
+
+import (
+	"net/http"
+
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/token"
+)
+
+// Bearer lets only requests through that bring an access token which verifier
+// accepts. It panics on a mistake.
+func Bearer(verifier *token.Verifier, cfg Config) func(http.Handler) http.Handler {
+	proxies, err := adapter.ConstructBearer("customadapter", verifier, cfg.options())
+	cfg.check(err)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if cfg.Skip != nil && cfg.Skip(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			t := &adapter.HTTPToken{}
+			t.Init(w, r, proxies, cfg.ClientIP(r))
+			t.Owner = &cfg
+			if outer, ok := adapter.OwnerFrom(r.Context()).(*request); ok && cfg.ErrorHandler == nil {
+				t.Owner = outer // refuse as the session in front does
+			}
+			d := t.Begin(verifier, cfg.Optional)
+			r = r.WithContext(t)
+			if d != nil {
+				refuse(w, r, d)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// ClaimsFrom returns the claims of the request's token, as adapter.ClaimsFrom does.
+func ClaimsFrom[T any](r *http.Request) (T, error) { return adapter.ClaimsFrom[T](r.Context()) }
+
+// JWKS publishes the ring's keys.
+func JWKS(ring *token.KeyRing) http.Handler {
+	if err := adapter.CheckRing(ring); err != nil {
+		panic(err)
+	}
+	return ring.JWKS()
+}

@@ -1,0 +1,76 @@
+package authfiber
+
+import (
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+
+	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/token"
+)
+
+// Bearer lets only requests through whose Authorization header holds an access token
+// that verifier accepts, and makes its subject the principal; with Config.Optional
+// also those without one, as anonymous. Cookies are not looked at: a route behind
+// Bearer knows no other identity, whatever session there is besides. Without an
+// ErrorHandler of its own it refuses as the Session in front of it does.
+//
+// It panics at construction, with all mistakes joined, on a nil verifier, several
+// configurations or a bad TrustProxy; it never panics afterwards.
+func Bearer(verifier *token.Verifier, cfg ...Config) fiber.Handler {
+	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
+		return adapter.ConstructBearer("authfiber", verifier, o)
+	})
+	m.verifier = verifier
+	return m.bearer
+}
+
+// tokenRequest is what one request carries, in one allocation.
+type tokenRequest struct {
+	st adapter.TokenState
+	x  exchange
+}
+
+func (m *middleware) bearer(c *fiber.Ctx) error {
+	if m.cfg.Next != nil && m.cfg.Next(c) {
+		return c.Next()
+	}
+	r := &tokenRequest{x: exchange{c: c, ctx: c.UserContext(), proxies: m.proxies}}
+	x, st := &r.x, &r.st
+	owner := m
+	if outer := mounted(x.ctx); outer != nil && m.cfg.ErrorHandler == nil {
+		owner = outer
+	}
+	st.Owner = owner
+	if m.cfg.ClientIP != nil {
+		x.ip = m.cfg.ClientIP(c)
+	}
+	x.fetch(&bearerFields)
+	if d := adapter.BeginBearer(m.verifier, m.cfg.Optional, x, st); d != nil {
+		return owner.refuse(c, d)
+	}
+	c.SetUserContext(st)
+	if err := c.Next(); err != nil {
+		return owner.translate(c, err)
+	}
+	return nil
+}
+
+// JWKS publishes the ring's keys as a JSON Web Key Set, for the verifiers of other
+// services. It panics at construction without a ring.
+func JWKS(ring *token.KeyRing) fiber.Handler {
+	check(adapter.CheckRing(ring))
+	keys := adaptor.HTTPHandler(ring.JWKS())
+	return func(c *fiber.Ctx) error {
+		// The adaptor adds lines where a handler of net/http replaces them, and a
+		// Cache-Control from in front would stay the first.
+		for _, name := range [...]string{fiber.HeaderCacheControl, fiber.HeaderXContentTypeOptions} {
+			c.Response().Header.Del(name)
+		}
+		return keys(c)
+	}
+}
+
+// ClaimsFrom returns the claims of the request's access token: token.Claims, or a
+// struct with JSON tags. core.ErrAnonymous if an optional Bearer found no token,
+// core.ErrNoMiddleware without Bearer.
+func ClaimsFrom[T any](c *fiber.Ctx) (T, error) { return adapter.ClaimsFrom[T](c.UserContext()) }
