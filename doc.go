@@ -12,6 +12,7 @@
 //
 //	core           the shared vocabulary: Principal, Code, the errors
 //	core/session   the Manager and its sessions, typed keys, the Store interface
+//	core/token     access tokens: keys, issuer, verifier, the keys of others
 //	core/cookie    the attributes of a cookie, checked once, and its exact bytes
 //	core/audit     what happened, for the log: events and sinks
 //	core/memstore  the embedded store, the default, with bounded memory

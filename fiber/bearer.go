@@ -44,7 +44,7 @@ func (m *middleware) bearer(c *fiber.Ctx) error {
 	if m.cfg.ClientIP != nil {
 		x.ip = m.cfg.ClientIP(c)
 	}
-	x.fetch(&bearerFields)
+	x.fetch(&bearerFields, true)
 	if d := adapter.BeginBearer(m.verifier, m.cfg.Optional, x, st); d != nil {
 		return owner.refuse(c, d)
 	}

@@ -30,10 +30,11 @@ var (
 	bearerFields  = [adapter.PickedMax]string{"Authorization", "User-Agent", "Content-Type"}
 )
 
-// fetch copies what every request is asked for, in one allocation.
-func (x *exchange) fetch(names *[adapter.PickedMax]string) {
+// fetch copies what every request is asked for, in one allocation, but for the first
+// field if that is lent.
+func (x *exchange) fetch(names *[adapter.PickedMax]string, lend bool) {
 	if raw := x.raw(); len(raw) > 0 {
-		x.picked = raw.Pick(names)
+		raw.Pick(&x.picked, names, lend)
 	}
 }
 
@@ -104,6 +105,14 @@ func (x *exchange) HeaderLines(name string) (all []string) {
 		all = append(all, string(v))
 	}
 	return all
+}
+
+// Lend implements adapter.Lender.
+func (x *exchange) Lend(name string) (line string, lines int) {
+	if line, lines, ok := x.picked.Lend(name); ok {
+		return line, lines
+	}
+	return x.Header(name), len(x.HeaderLines(name))
 }
 
 // Body reads a streamed body only if its length is known to be allowed: what was

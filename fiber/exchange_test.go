@@ -43,7 +43,7 @@ func TestExchangeRequestFacts(t *testing.T) {
 		"Cookie: a=1\r\nX-Csrf-Token: one\r\nx-CSRF-token: two\r\nUser-Agent: first\r\nUser-Agent: last\r\n\r\n")
 	for _, fetched := range []bool{false, true} {
 		if fetched {
-			x.fetch(&sessionFields)
+			x.fetch(&sessionFields, false)
 		}
 		require.Equal(t, "PATCH", x.Method())
 		require.Equal(t, "/a%2Fb//../%61", x.Path())
@@ -78,7 +78,7 @@ func TestExchangeOfARequestMadeByHand(t *testing.T) {
 	ctx.Request.Header.Add("X-Forwarded-For", "192.0.2.1")
 	ctx.Request.Header.Add("X-Forwarded-For", "192.0.2.2")
 	x := bind(t, ctx)
-	x.fetch(&sessionFields)
+	x.fetch(&sessionFields, false)
 	require.Equal(t, "agent", x.Header("User-Agent"))
 	require.Equal(t, []string{"a=1; b=2"}, x.HeaderLines("Cookie"))
 	require.Equal(t, []string{"192.0.2.1", "192.0.2.2"}, x.HeaderLines("X-Forwarded-For"))
@@ -115,7 +115,7 @@ func aliases(s string, b []byte) bool {
 func TestExchangeHandsOutCopies(t *testing.T) {
 	for _, extra := range []string{"", "Cookie: b=2\r\n", "Cookie: b=2;\r\n c=3\r\n"} {
 		x := parse(t, "POST /path HTTP/1.1\r\nHost: h.example\r\nUser-Agent: agent\r\nContent-Length: 4\r\nOrigin: https://o\r\nCookie: a=1\r\n"+extra+"\r\nbody")
-		x.fetch(&sessionFields)
+		x.fetch(&sessionFields, false)
 		req := x.c.Request()
 		body, err := x.Body()
 		require.NoError(t, err)
@@ -281,7 +281,7 @@ func FuzzHeaderLines(f *testing.F) {
 		}
 		x := bind(t, ctx)
 		fresh := bind(t, ctx)
-		x.fetch(&sessionFields)
+		x.fetch(&sessionFields, false)
 		for _, y := range []*exchange{x, fresh} {
 			got := y.HeaderLines("Cookie")
 			require.Len(t, got, len(std.Header["Cookie"]))

@@ -94,7 +94,7 @@ func (m *middleware) handle(c *fiber.Ctx) (err error) {
 	if m.cfg.ClientIP != nil {
 		x.ip = m.cfg.ClientIP(c)
 	}
-	x.fetch(&sessionFields)
+	x.fetch(&sessionFields, false)
 	if d := adapter.BeginSession(m.manager, x, st); d != nil {
 		return m.refuse(c, d)
 	}

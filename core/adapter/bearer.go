@@ -22,10 +22,20 @@ type TokenState struct {
 	// Owner is the adapter's own, see State.Owner.
 	Owner any
 
-	verifier  *token.Verifier
-	token     *token.Token // nil: anonymous
-	ip        netip.Addr
-	userAgent string
+	verifier *token.Verifier
+	token    *token.Token // nil: anonymous
+	// client is who asks, for events: what was copied, unless x stays what it is.
+	client struct {
+		x         Exchange
+		ip        netip.Addr
+		userAgent string
+	}
+}
+
+// lasting is an Exchange that may still be read when its request is over.
+type lasting interface {
+	Exchange
+	lasts()
 }
 
 // Value implements context.Context.
@@ -72,7 +82,11 @@ var (
 // always refused. Cookies and the query are not looked at.
 func BeginBearer(v *token.Verifier, optional bool, x Exchange, st *TokenState) *Denied {
 	st.Context, st.verifier = x.Context(), v
-	st.ip, st.userAgent = x.ClientIP(), x.Header("User-Agent")
+	if _, ok := x.(lasting); ok {
+		st.client.x = x
+	} else {
+		st.client.ip, st.client.userAgent = x.ClientIP(), x.Header("User-Agent")
+	}
 	id := (*tokenIdentity)(st)
 	if outer, _ := st.Context.Value(tokenStateKey{}).(*TokenState); outer != nil && outer.verifier == v {
 		// A route that requires what its group has as optional: all is said but
@@ -86,8 +100,8 @@ func BeginBearer(v *token.Verifier, optional bool, x Exchange, st *TokenState) *
 	// RFC 9111 keeps shared caches away from a request with Authorization, but what
 	// was answered without one must not be given to one with it.
 	x.AddHeader("Vary", "Authorization")
-	lines := x.HeaderLines("Authorization")
-	if len(lines) == 0 {
+	line, lines := authorization(x)
+	if lines == 0 {
 		if optional {
 			return nil
 		}
@@ -96,42 +110,50 @@ func BeginBearer(v *token.Verifier, optional bool, x Exchange, st *TokenState) *
 	if x.ResponseHeader("Cache-Control") == "" {
 		x.SetHeader("Cache-Control", "private")
 	}
-	raw, err := bearerToken(lines)
-	switch {
-	case errors.Is(err, errScheme):
-		id.audit(audit.TokenRefused, audit.CauseTransport, err)
-		return denyFor(id, core.MissingCredentials, err)
-	case err == nil && tokenInBody(x):
+	raw, err := bearerToken(line, lines)
+	if err == nil && tokenInBody(x) {
 		err = errTransport
 	}
-	if err != nil {
-		id.audit(audit.TokenRefused, audit.CauseTransport, err)
-		return denyFor(id, core.InvalidRequest, err)
+	if err == nil {
+		st.token, err = v.Verify(st.Context, raw)
+		// A list, which the header is not. No token that verifies holds one of these,
+		// so only what is refused is looked at again.
+		if err != nil && strings.ContainsAny(raw, " ,\t") {
+			err = errTransport
+		}
 	}
-	if st.token, err = v.Verify(st.Context, raw); err != nil {
+	if err != nil {
 		return id.refuse(err)
 	}
 	return nil
 }
 
+// authorization returns the first Authorization line and how many there are. The token
+// in it is verified at once and not kept.
+func authorization(x Exchange) (line string, lines int) {
+	if l, ok := x.(Lender); ok {
+		return l.Lend("Authorization")
+	}
+	all := x.HeaderLines("Authorization")
+	if len(all) == 0 {
+		return "", 0
+	}
+	return all[0], len(all)
+}
+
 // bearerToken returns the credentials of the one Authorization header that there may
 // be (RFC 6750 section 2.1). Schemes are compared without regard to case (RFC 9110
 // section 11.1).
-func bearerToken(lines []string) (string, error) {
-	if len(lines) > 1 {
+func bearerToken(line string, lines int) (string, error) {
+	if lines > 1 {
 		return "", errTransport
 	}
 	const scheme = "bearer "
-	line := strings.Trim(lines[0], " \t")
+	line = strings.Trim(line, " \t")
 	if len(line) <= len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
 		return "", errScheme
 	}
-	raw := strings.TrimLeft(line[len(scheme):], " ")
-	// A list, which the header is not. (Three searches take a tenth of ContainsAny.)
-	if strings.IndexByte(raw, ',') >= 0 || strings.IndexByte(raw, ' ') >= 0 || strings.IndexByte(raw, '\t') >= 0 {
-		return "", errTransport
-	}
-	return raw, nil
+	return strings.TrimLeft(line[len(scheme):], " "), nil
 }
 
 // tokenInBody reports whether a form sends a token of its own (RFC 6750 section
@@ -192,7 +214,11 @@ func (s *tokenIdentity) fresh(maxAge time.Duration) (bool, error) {
 }
 
 func (s *tokenIdentity) audit(name audit.Name, cause audit.Cause, err error) {
-	s.verifier.Record(s.Context, name, cause, s.token, s.ip, s.userAgent, err)
+	ip, userAgent := s.client.ip, s.client.userAgent
+	if x := s.client.x; x != nil {
+		ip, userAgent = x.ClientIP(), x.Header("User-Agent")
+	}
+	s.verifier.Record(s.Context, name, cause, s.token, ip, userAgent, err)
 }
 
 // challenge: RFC 6750 section 3. No error code without credentials.
@@ -214,13 +240,17 @@ func (s *tokenIdentity) challenge(code core.Code) string {
 	return `Bearer realm="` + s.verifier.App() + `"` + params
 }
 
-// refuse is the refusal of a token that did not verify.
+// refuse is the refusal of a request whose credentials did not do.
 func (s *tokenIdentity) refuse(err error) *Denied {
 	var refusal *token.Refusal
 	code, cause := core.InvalidSignature, audit.CauseError
 	switch {
 	case errors.Is(err, core.ErrUnknown):
 		return deny(core.StoreUnavailable, err) // who failed has told
+	case errors.Is(err, errScheme):
+		code, cause = core.MissingCredentials, audit.CauseTransport
+	case errors.Is(err, errTransport):
+		code, cause = core.InvalidRequest, audit.CauseTransport
 	case errors.Is(err, token.ErrExpired):
 		code = core.TokenExpired
 	case errors.Is(err, token.ErrRevoked):

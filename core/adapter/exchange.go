@@ -43,5 +43,13 @@ type Exchange interface {
 	Committed() bool
 }
 
+// Lender is an Exchange that can show a line of a request's header without copying it,
+// for the one that is long and looked at once. What is lent is valid until the flow
+// returns, and nothing keeps it.
+type Lender interface {
+	// Lend returns the first line of a header and how many there are.
+	Lend(name string) (line string, lines int)
+}
+
 // MaxBody is how much of a request's body an Exchange reads.
 const MaxBody = 64 << 10

@@ -45,6 +45,10 @@ type binding struct {
 	proxies *Proxies
 	ip      netip.Addr // set if the application knows better
 	phase   phase
+	// spare is where the first lines that are added to the answer's header stand,
+	// without an allocation of their own. They are this request's alone.
+	spare  [2]string
+	spares uint8
 }
 
 func (b *binding) exchange() Exchange { return (*httpExchange)(b) }

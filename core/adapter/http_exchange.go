@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"net/textproto"
 )
 
 // httpExchange is a binding seen as an Exchange: the same pointer under another type,
@@ -50,12 +51,21 @@ func (x *httpExchange) Header(name string) string {
 	return ""
 }
 
-func (x *httpExchange) HeaderLines(name string) []string {
-	if lines, ok := x.r.Header[name]; ok { // canonical, as names mostly are
-		return lines
+func (x *httpExchange) HeaderLines(name string) []string { return x.r.Header[canonical(name)] }
+
+// canonical is textproto.CanonicalMIMEHeaderKey, which looks at each letter, with the
+// names at hand that every request asks for.
+func canonical(name string) string {
+	switch name {
+	case "Authorization", "Cache-Control", "Content-Encoding", "Content-Type", "Cookie", "Set-Cookie", "User-Agent", "Vary":
+		return name
+	default:
+		return textproto.CanonicalMIMEHeaderKey(name)
 	}
-	return x.r.Header.Values(name)
 }
+
+// lasts implements lasting: net/http uses no request again.
+func (x *httpExchange) lasts() {}
 
 func (x *httpExchange) Body() ([]byte, error) {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
@@ -87,14 +97,37 @@ type restored struct {
 	io.Closer
 }
 
-func (x *httpExchange) ResponseHeader(name string) string { return x.w.Header().Get(name) }
+func (x *httpExchange) ResponseHeader(name string) string {
+	if lines := x.w.Header()[canonical(name)]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
 
 func (x *httpExchange) SetHeader(name, value string) {
 	if value == "" {
-		x.w.Header().Del(name)
+		delete(x.w.Header(), canonical(name))
 		return
 	}
-	x.w.Header().Set(name, value)
+	x.w.Header()[canonical(name)] = x.line(value)
 }
 
-func (x *httpExchange) AddHeader(name, value string) { x.w.Header().Add(name, value) }
+func (x *httpExchange) AddHeader(name, value string) {
+	h, key := x.w.Header(), canonical(name)
+	if lines := h[key]; len(lines) > 0 {
+		h[key] = append(lines, value)
+		return
+	}
+	h[key] = x.line(value)
+}
+
+// line is a header's one line. Whoever adds another gets a copy: it has no room.
+func (x *httpExchange) line(value string) []string {
+	if int(x.spares) == len(x.spare) {
+		return []string{value}
+	}
+	n := x.spares
+	x.spare[n] = value
+	x.spares++
+	return x.spare[n : n+1 : n+1]
+}

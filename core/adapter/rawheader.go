@@ -3,6 +3,7 @@ package adapter
 import (
 	"bytes"
 	"strings"
+	"unsafe"
 )
 
 // RawHeader is a request's header as it came over the wire, request line excepted, for
@@ -39,14 +40,16 @@ type Picked struct {
 	names *[PickedMax]string
 	value [PickedMax][1]string
 	seen  [PickedMax]bool
+	lent  []byte               // the value of the first field, if it is not copied
 	all   *[PickedMax][]string // if one is there twice or folded
 }
 
 // PickedMax is how many fields Pick takes; fewer are padded with "".
 const PickedMax = 3
 
-// Pick reads the fields called names.
-func (h RawHeader) Pick(names *[PickedMax]string) (p Picked) {
+// Pick reads the fields called names into p, which is empty. With lend the first of them
+// is not copied: Lend shows it while h is what it is.
+func (h RawHeader) Pick(p *Picked, names *[PickedMax]string, lend bool) {
 	p.names = names
 	var values [PickedMax][]byte
 	size, odd := 0, false
@@ -72,7 +75,11 @@ func (h RawHeader) Pick(names *[PickedMax]string) (p Picked) {
 		for i, name := range names {
 			p.all[i] = h.Lines(name)
 		}
-		return p
+		return
+	}
+	if lend {
+		p.lent, values[0] = values[0], nil
+		size -= len(p.lent)
 	}
 	var b strings.Builder
 	b.Grow(size)
@@ -81,7 +88,6 @@ func (h RawHeader) Pick(names *[PickedMax]string) (p Picked) {
 		b.Write(v)
 		p.value[i][0] = b.String()[start:]
 	}
-	return p
 }
 
 // Lines returns the values of a field; ok is false if it was not picked.
@@ -94,13 +100,28 @@ func (p *Picked) Lines(name string) (lines []string, ok bool) {
 		case n != name:
 		case p.all != nil:
 			return p.all[i], true
-		case p.seen[i]:
-			return p.value[i][:], true
-		default:
+		case !p.seen[i]:
 			return nil, true
+		case i == 0 && p.lent != nil:
+			return []string{string(p.lent)}, true
+		default:
+			return p.value[i][:], true
 		}
 	}
 	return nil, false
+}
+
+// Lend is what an Exchange needs to be a Lender; ok is false if the field was not
+// picked.
+func (p *Picked) Lend(name string) (line string, lines int, ok bool) {
+	if p.lent != nil && name == p.names[0] {
+		return unsafe.String(unsafe.SliceData(p.lent), len(p.lent)), 1, true
+	}
+	all, ok := p.Lines(name)
+	if len(all) == 0 {
+		return "", 0, ok
+	}
+	return all[0], len(all), ok
 }
 
 // field splits the first field off a raw header, with its folds (RFC 9112 section

@@ -11,6 +11,11 @@ import (
 	"github.com/sallyport-go/sallyport/core/adapter"
 )
 
+func pick(h adapter.RawHeader, names *[adapter.PickedMax]string, lend bool) (p adapter.Picked) {
+	h.Pick(&p, names, lend)
+	return p
+}
+
 func TestRawHeader(t *testing.T) {
 	for _, tt := range []struct {
 		desc, raw string
@@ -39,13 +44,13 @@ func TestRawHeader(t *testing.T) {
 				first = tt.want[0]
 			}
 			require.Equal(t, first, h.First("Cookie"))
-			picked := h.Pick(&[adapter.PickedMax]string{"User-Agent", "Cookie"})
+			picked := pick(h, &[adapter.PickedMax]string{"User-Agent", "Cookie"}, false)
 			lines, ok := picked.Lines("Cookie")
 			require.True(t, ok)
 			require.Equal(t, tt.want, lines)
 		})
 	}
-	picked := adapter.RawHeader("A: 1\r\n\r\n").Pick(&[adapter.PickedMax]string{"A"})
+	picked := pick(adapter.RawHeader("A: 1\r\n\r\n"), &[adapter.PickedMax]string{"A"}, false)
 	_, ok := picked.Lines("B")
 	require.False(t, ok, "what was not picked is not said to be absent")
 	_, ok = picked.Lines("")
@@ -59,7 +64,7 @@ func TestRawHeader(t *testing.T) {
 func TestRawHeaderReturnsCopies(t *testing.T) {
 	raw := []byte("Authorization: Bearer abc\r\nUser-Agent: curl\r\n\r\n")
 	h := adapter.RawHeader(raw)
-	first, lines, picked := h.First("User-Agent"), h.Lines("User-Agent"), h.Pick(&[adapter.PickedMax]string{"Authorization", "User-Agent"})
+	first, lines, picked := h.First("User-Agent"), h.Lines("User-Agent"), pick(h, &[adapter.PickedMax]string{"Authorization", "User-Agent"}, false)
 	for i := range raw {
 		raw[i] = '#'
 	}
@@ -80,7 +85,7 @@ func FuzzRawHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		h := adapter.RawHeader(raw)
 		names := [adapter.PickedMax]string{"Cookie", "User-Agent", "Authorization"}
-		picked := h.Pick(&names)
+		picked, lent := pick(h, &names, false), pick(h, &names, true)
 		parsed, err := textproto.NewReader(bufio.NewReader(strings.NewReader(raw))).ReadMIMEHeader()
 		complete := err == nil && strings.TrimLeft(raw, "\r\n") == raw && strings.Count(raw, "\n\r\n")+strings.Count(raw, "\n\n") == 1 &&
 			(strings.HasSuffix(raw, "\n\r\n") || strings.HasSuffix(raw, "\n\n"))
@@ -89,6 +94,13 @@ func FuzzRawHeader(f *testing.F) {
 			got, ok := picked.Lines(name)
 			require.True(t, ok)
 			require.Equal(t, lines, got)
+			got, ok = lent.Lines(name)
+			require.True(t, ok)
+			require.Equal(t, lines, got)
+			line, n, ok := lent.Lend(name)
+			require.True(t, ok)
+			require.Equal(t, len(lines), n)
+			require.Equal(t, h.First(name), line)
 			if len(lines) > 0 {
 				require.Equal(t, lines[0], h.First(name))
 			}

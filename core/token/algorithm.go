@@ -3,6 +3,7 @@ package token
 import (
 	"crypto"
 	"crypto/elliptic"
+	"crypto/rsa"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -43,6 +44,13 @@ type scheme struct {
 	method jwt.SigningMethod // verifies
 }
 
+// methodPS256 takes a salt as long as the hash and no other (RFC 7518 section 3.5),
+// where golang-jwt's own takes any.
+var methodPS256 = &jwt.SigningMethodRSAPSS{
+	SigningMethodRSA: jwt.SigningMethodPS256.SigningMethodRSA,
+	Options:          &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256},
+}
+
 // schemeOf knows the six algorithms and nothing else, whatever golang-jwt has
 // registered meanwhile.
 func schemeOf(a Algorithm) (scheme, bool) {
@@ -50,7 +58,7 @@ func schemeOf(a Algorithm) (scheme, bool) {
 	case RS256:
 		return scheme{familyRSA, nil, "", crypto.SHA256, jwt.SigningMethodRS256}, true
 	case PS256:
-		return scheme{familyRSA, nil, "", crypto.SHA256, jwt.SigningMethodPS256}, true
+		return scheme{familyRSA, nil, "", crypto.SHA256, methodPS256}, true
 	case ES256:
 		return scheme{familyEC, elliptic.P256(), "P-256", crypto.SHA256, jwt.SigningMethodES256}, true
 	case ES384:

@@ -113,6 +113,23 @@ func TestCacheForgetsGoneKeys(t *testing.T) {
 	require.True(t, d.cache.has(raw), "not known is not gone")
 }
 
+func TestCachePutAndDropTwice(t *testing.T) {
+	d := newDesk(t, nil)
+	raw := d.good(t)
+	tok, err := d.Verify(t.Context(), raw)
+	require.NoError(t, err)
+	never := func(*Token) bool { return false }
+	e := d.cache.get(raw)
+	d.cache.put(raw, &Token{claims: tok.claims}, e.key, e.from, never)
+	require.Same(t, e, d.cache.get(raw), "two requests verified it at once")
+	newer := *e.key
+	d.cache.put(raw, tok, &newer, e.from, never)
+	require.Same(t, &newer, d.cache.get(raw).key)
+	d.cache.drop(e) // it is not there any more
+	require.True(t, d.cache.has(raw))
+	d.cache.consistent(t)
+}
+
 // One session cannot push the others out.
 func TestCachePerOwner(t *testing.T) {
 	for desc, claims := range map[string][]string{"session": {"sid", `"` + theSession + `"`}, "subject": {"sid", ""}} {

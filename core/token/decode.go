@@ -93,14 +93,13 @@ func addFields(typ reflect.Type, names map[string]spellings, seen map[reflect.Ty
 	seen[typ] = true
 	for i := range typ.NumField() {
 		f := typ.Field(i)
-		tag := f.Tag.Get("json")
-		name, _, _ := strings.Cut(tag, ",")
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",") // "-" is in nobody's way
 		inner := f.Type
 		if inner.Kind() == reflect.Pointer {
 			inner = inner.Elem()
 		}
 		embedded := f.Anonymous && inner.Kind() == reflect.Struct
-		if tag == "-" || !f.IsExported() && !embedded {
+		if !f.IsExported() && !embedded {
 			continue
 		}
 		if embedded && name == "" {

@@ -71,6 +71,11 @@ func TestVerifyAcceptsWhatIsNotCompulsory(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, core.Principal{Subject: "ann"}, got.Principal())
 
+	got, err = d.Verify(t.Context(), d.good(t, "roles", ""))
+	require.NoError(t, err)
+	require.Nil(t, got.Principal().Roles)
+	require.Equal(t, []string{"read", "write"}, got.Principal().Scopes)
+
 	for desc, change := range map[string][]string{
 		"audience in an array":     {"aud", `["` + theAudience + `"]`},
 		"audience twice":           {"aud", `["` + theAudience + `","` + theAudience + `"]`},

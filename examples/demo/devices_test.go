@@ -160,8 +160,13 @@ func TestTwoNodesOverOneRedis(t *testing.T) {
 			require.Equal(t, 1, strings.Count(page, "aria-current"))
 			require.Contains(t, page, "This is <strong>node 2</strong>.")
 
+			bearer := "Bearer " + first.token("")
+			for _, app := range []*demo.App{one, two} {
+				require.Equal(t, http.StatusOK, call(t, http.MethodGet, app.URL+"/api/whoami", "", bearer).StatusCode)
+			}
 			last := first.id()
 			first.post("/logout", nil, http.StatusSeeOther)
+			refused(t, call(t, http.MethodGet, two.URL+"/api/whoami", "", bearer), 401, "TOKEN_REVOKED", revoked)
 			require.Equal(t, http.StatusUnauthorized, replay(t, two, last), "log out on one node, and the other refuses")
 			require.Equal(t, []string{"Chrome, Windows (this)"}, second.names())
 

@@ -8,7 +8,9 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/token"
 	authecho "github.com/sallyport-go/sallyport/echo"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 )
@@ -41,6 +43,19 @@ func newEcho(app *demo.App) server {
 	e.POST("/devices/revoke-others", h.revokeOthers, authecho.RequireLogin())
 	e.POST("/devices/revoke-all", h.revokeAll, authecho.RequireLogin())
 	e.POST("/password", h.changePassword, authecho.RequireLogin())
+	e.POST("/token", h.token, authecho.RequireLogin())
+	e.GET("/.well-known/jwks.json", authecho.JWKS(app.Keys))
+	e.GET("/keys", h.keys)
+	e.POST("/keys/rotate", h.rotate, authecho.RequireRole("admin"))
+	e.POST("/keys/revoke", h.revokeKey, authecho.RequireRole("admin"))
+	e.GET("/orders", h.orders)
+	e.GET("/api/greeting", h.greeting, authecho.Bearer(app.Tokens, authecho.Config{Optional: true}))
+	bearer := authecho.Bearer(app.Tokens)
+	e.GET("/api/whoami", h.whoami, bearer)
+	e.POST("/api/whoami", h.whoami, bearer)
+	e.GET("/api/refunds", h.whoami, bearer, authecho.RequireScope(demo.RefundScope))
+	e.GET("/api/admin", h.whoami, bearer, authecho.RequireRole("admin"))
+	e.GET("/api/vault", h.whoami, bearer, authecho.RequireFresh(demo.FreshFor))
 	return newHTTPServer(e)
 }
 
@@ -105,7 +120,7 @@ func (h echoRoutes) login(c echo.Context) error {
 }
 
 func (h echoRoutes) logout(c echo.Context) error {
-	return h.then(c, authecho.SessionFrom(c).Logout(c.Request().Context()), "/")
+	return h.then(c, h.app.Logout(c.Request().Context(), authecho.SessionFrom(c)), "/")
 }
 
 func (h echoRoutes) stepUp(c echo.Context) error {
@@ -185,6 +200,62 @@ func (h echoRoutes) me(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, me)
+}
+
+func (h echoRoutes) token(c echo.Context) error {
+	t, err := h.app.Token(c.Request().Context(), authecho.SessionFrom(c), echoForm(c, "for"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, t)
+}
+
+func (echoRoutes) whoami(c echo.Context) error {
+	claims, err := authecho.ClaimsFrom[map[string]any](c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, claims)
+}
+
+func (echoRoutes) greeting(c echo.Context) error {
+	p, err := authecho.PrincipalFrom(c)
+	switch {
+	case errors.Is(err, core.ErrAnonymous):
+		return c.JSON(http.StatusOK, echo.Map{"greeting": "Hello, whoever you are"})
+	case err != nil:
+		return err
+	}
+	return c.JSON(http.StatusOK, echo.Map{"greeting": "Hello, " + p.Subject})
+}
+
+func (h echoRoutes) keys(c echo.Context) error { return c.JSON(http.StatusOK, h.app.KeyList()) }
+
+func (h echoRoutes) rotate(c echo.Context) error {
+	return h.keysAfter(c, h.app.Keys.Rotate(c.Request().Context()))
+}
+
+func (h echoRoutes) revokeKey(c echo.Context) error {
+	return h.keysAfter(c, h.app.Keys.Revoke(c.Request().Context(), echoForm(c, "kid")))
+}
+
+func (h echoRoutes) keysAfter(c echo.Context, err error) error {
+	switch {
+	case err == nil:
+		return h.keys(c)
+	case errors.Is(err, token.ErrNoKey):
+		return c.NoContent(http.StatusNotFound)
+	default:
+		return err
+	}
+}
+
+func (h echoRoutes) orders(c echo.Context) error {
+	a := h.app.AskOrders(c.Request().Context(), c.Request().Header.Get("Authorization"))
+	if a.Challenge != "" {
+		c.Response().Header().Set("WWW-Authenticate", a.Challenge)
+	}
+	return c.Blob(a.Status, a.Type, a.Body)
 }
 
 func (h echoRoutes) page(name, title string) echo.HandlerFunc {

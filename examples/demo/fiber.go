@@ -7,13 +7,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/filesystem"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
+	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/token"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 	authfiber "github.com/sallyport-go/sallyport/fiber"
 )
@@ -52,6 +55,19 @@ func newFiber(app *demo.App) server {
 	f.Post("/devices/revoke-others", authfiber.RequireLogin(), h.revokeOthers)
 	f.Post("/devices/revoke-all", authfiber.RequireLogin(), h.revokeAll)
 	f.Post("/password", authfiber.RequireLogin(), h.changePassword)
+	f.Post("/token", authfiber.RequireLogin(), h.token)
+	f.Get("/.well-known/jwks.json", authfiber.JWKS(app.Keys))
+	f.Get("/keys", h.keys)
+	f.Post("/keys/rotate", authfiber.RequireRole("admin"), h.rotate)
+	f.Post("/keys/revoke", authfiber.RequireRole("admin"), h.revokeKey)
+	f.Get("/orders", h.orders)
+	f.Get("/api/greeting", authfiber.Bearer(app.Tokens, authfiber.Config{Optional: true}), h.greeting)
+	api := f.Group("/api", authfiber.Bearer(app.Tokens))
+	api.Get("/whoami", h.whoami)
+	api.Post("/whoami", h.whoami)
+	api.Get("/refunds", authfiber.RequireScope(demo.RefundScope), h.whoami)
+	api.Get("/admin", authfiber.RequireRole("admin"), h.whoami)
+	api.Get("/vault", authfiber.RequireFresh(demo.FreshFor), h.whoami)
 	return fiberServer{f}
 }
 
@@ -124,7 +140,7 @@ func (h fiberRoutes) login(c *fiber.Ctx) error {
 }
 
 func (h fiberRoutes) logout(c *fiber.Ctx) error {
-	return h.then(c, authfiber.SessionFrom(c).Logout(c.UserContext()), "/")
+	return h.then(c, h.app.Logout(c.UserContext(), authfiber.SessionFrom(c)), "/")
 }
 
 func (h fiberRoutes) stepUp(c *fiber.Ctx) error {
@@ -204,6 +220,64 @@ func (h fiberRoutes) me(c *fiber.Ctx) error {
 		return err
 	}
 	return c.JSON(me)
+}
+
+func (h fiberRoutes) token(c *fiber.Ctx) error {
+	t, err := h.app.Token(c.UserContext(), authfiber.SessionFrom(c), fiberForm(c, "for"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(t)
+}
+
+func (fiberRoutes) whoami(c *fiber.Ctx) error {
+	claims, err := authfiber.ClaimsFrom[map[string]any](c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(claims)
+}
+
+func (fiberRoutes) greeting(c *fiber.Ctx) error {
+	p, err := authfiber.PrincipalFrom(c)
+	switch {
+	case errors.Is(err, core.ErrAnonymous):
+		return c.JSON(fiber.Map{"greeting": "Hello, whoever you are"})
+	case err != nil:
+		return err
+	}
+	return c.JSON(fiber.Map{"greeting": "Hello, " + p.Subject})
+}
+
+func (h fiberRoutes) keys(c *fiber.Ctx) error { return c.JSON(h.app.KeyList()) }
+
+func (h fiberRoutes) rotate(c *fiber.Ctx) error {
+	return h.keysAfter(c, h.app.Keys.Rotate(c.UserContext()))
+}
+
+func (h fiberRoutes) revokeKey(c *fiber.Ctx) error {
+	return h.keysAfter(c, h.app.Keys.Revoke(c.UserContext(), fiberForm(c, "kid")))
+}
+
+func (h fiberRoutes) keysAfter(c *fiber.Ctx, err error) error {
+	switch {
+	case err == nil:
+		return h.keys(c)
+	case errors.Is(err, token.ErrNoKey):
+		return c.SendStatus(fiber.StatusNotFound)
+	default:
+		return err
+	}
+}
+
+func (h fiberRoutes) orders(c *fiber.Ctx) error {
+	// A copy: net/http may hold on to what it sends for longer than this request.
+	a := h.app.AskOrders(c.UserContext(), strings.Clone(c.Get("Authorization")))
+	if a.Challenge != "" {
+		c.Set("WWW-Authenticate", a.Challenge)
+	}
+	c.Set("Content-Type", a.Type)
+	return c.Status(a.Status).Send(a.Body)
 }
 
 func (h fiberRoutes) page(name, title string) fiber.Handler {

@@ -6,7 +6,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/token"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 	authgin "github.com/sallyport-go/sallyport/gin"
 )
@@ -41,6 +43,20 @@ func newGin(app *demo.App) server {
 	user.POST("/devices/revoke-others", h.revokeOthers)
 	user.POST("/devices/revoke-all", h.revokeAll)
 	user.POST("/password", h.changePassword)
+	user.POST("/token", h.token)
+	r.GET("/.well-known/jwks.json", authgin.JWKS(app.Keys))
+	r.GET("/keys", h.keys)
+	admin := r.Group("/keys", authgin.RequireRole("admin"))
+	admin.POST("/rotate", h.rotate)
+	admin.POST("/revoke", h.revokeKey)
+	r.GET("/orders", h.orders)
+	r.GET("/api/greeting", authgin.Bearer(app.Tokens, authgin.Config{Optional: true}), h.greeting)
+	api := r.Group("/api", authgin.Bearer(app.Tokens))
+	api.GET("/whoami", h.whoami)
+	api.POST("/whoami", h.whoami)
+	api.GET("/refunds", authgin.RequireScope(demo.RefundScope), h.whoami)
+	api.GET("/admin", authgin.RequireRole("admin"), h.whoami)
+	api.GET("/vault", authgin.RequireFresh(demo.FreshFor), h.whoami)
 	return newHTTPServer(r)
 }
 
@@ -93,7 +109,7 @@ func (h ginRoutes) login(c *gin.Context) {
 }
 
 func (h ginRoutes) logout(c *gin.Context) {
-	h.then(c, authgin.SessionFrom(c).Logout(c.Request.Context()), "/")
+	h.then(c, h.app.Logout(c.Request.Context(), authgin.SessionFrom(c)), "/")
 }
 
 func (h ginRoutes) stepUp(c *gin.Context) {
@@ -173,6 +189,60 @@ func (h ginRoutes) me(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, me)
+}
+
+func (h ginRoutes) token(c *gin.Context) {
+	t, err := h.app.Token(c.Request.Context(), authgin.SessionFrom(c), c.PostForm("for"))
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, t)
+}
+
+func (ginRoutes) whoami(c *gin.Context) {
+	claims, err := authgin.ClaimsFrom[map[string]any](c)
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, claims)
+}
+
+func (ginRoutes) greeting(c *gin.Context) {
+	switch p, err := authgin.PrincipalFrom(c); {
+	case err == nil:
+		c.JSON(http.StatusOK, gin.H{"greeting": "Hello, " + p.Subject})
+	case errors.Is(err, core.ErrAnonymous):
+		c.JSON(http.StatusOK, gin.H{"greeting": "Hello, whoever you are"})
+	default:
+		authgin.Fail(c, err)
+	}
+}
+
+func (h ginRoutes) keys(c *gin.Context) { c.JSON(http.StatusOK, h.app.KeyList()) }
+
+func (h ginRoutes) rotate(c *gin.Context) { h.keysAfter(c, h.app.Keys.Rotate(c.Request.Context())) }
+
+func (h ginRoutes) revokeKey(c *gin.Context) {
+	h.keysAfter(c, h.app.Keys.Revoke(c.Request.Context(), c.PostForm("kid")))
+}
+
+func (h ginRoutes) keysAfter(c *gin.Context, err error) {
+	switch {
+	case err == nil:
+		h.keys(c)
+	case errors.Is(err, token.ErrNoKey):
+		c.Status(http.StatusNotFound)
+	default:
+		authgin.Fail(c, err)
+	}
+}
+
+func (h ginRoutes) orders(c *gin.Context) {
+	a := h.app.AskOrders(c.Request.Context(), c.GetHeader("Authorization"))
+	c.Header("WWW-Authenticate", a.Challenge)
+	c.Data(a.Status, a.Type, a.Body)
 }
 
 func (h ginRoutes) page(name, title string) gin.HandlerFunc {

@@ -52,6 +52,12 @@ type config struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == childArg {
+		if err := child(os.Args[2:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	var cfg config
 	flag.StringVar(&cfg.redis, "redis", "", "keep the sessions in the Redis at this `address`; \"start\" runs one for as long as the demo")
 	flag.IntVar(&cfg.nodes, "nodes", 1, "how `many` of each application run over that Redis")
@@ -102,7 +108,12 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 			listeners[i] = append(listeners[i], l)
 		}
 	}
-	d, err := start(listeners, stores, demo.Options{})
+	orders, stopChild, err := startChild(issuers(listeners))
+	if err != nil {
+		return err
+	}
+	defer stopChild()
+	d, err := start(listeners, stores, demo.Options{Orders: orders})
 	if err != nil {
 		return err
 	}
@@ -117,6 +128,15 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 	case err := <-d.failed:
 		return errors.Join(err, d.stop())
 	}
+}
+
+// issuers are the URLs of the first node of each framework, which stand for all its
+// nodes.
+func issuers(listeners [][]net.Listener) (urls []string) {
+	for _, nodes := range listeners {
+		urls = append(urls, "http://"+nodes[0].Addr().String())
+	}
+	return urls
 }
 
 // running is the demo while it serves.
@@ -143,8 +163,11 @@ func start(listeners [][]net.Listener, stores []session.Store, o demo.Options) (
 	_, _ = rand.Read(o.Secret) // never fails
 	d := &running{failed: make(chan error, len(sites))}
 	for _, f := range frameworks {
-		for _, store := range stores {
-			o.Store = store
+		for n, store := range stores {
+			o.Store, o.Join = store, nil
+			if n > 0 {
+				o.Join = d.apps[len(d.apps)-n]
+			}
 			app, err := demo.New(sites[len(d.apps)], "demo-"+strings.ToLower(f.name), sites, o)
 			if err != nil {
 				return nil, err
@@ -198,6 +221,7 @@ func welcome(out io.Writer, apps []*demo.App, cfg config) {
 		}
 		fmt.Fprintln(out)
 	}
+	fmt.Fprintf(out, "  %-6s %s/orders, a process of its own that has their public keys and nothing else\n", "Orders", apps[0].Orders)
 	if cfg.redis != "" {
 		fmt.Fprintf(out, "  %-6s %s\n", "Redis", cfg.redis)
 	}
@@ -222,5 +246,7 @@ const try = `  put something into the cart, log in, and find it still there unde
   provoke a session fixation and see it refused
   start two slow writes, log out meanwhile, and see the session stay dead
   open the vault a minute after the log-in
+  get an access token, tamper with it, log out and use it again
+  rotate the signing key and watch it take over, revoke it and see its tokens die
   watch the audit events while you do
 `

@@ -4,5 +4,6 @@ package main
 
 import "os/exec"
 
-// keepFromTerminal does nothing: redis-server runs on no such system.
+// keepFromTerminal does nothing. Redis runs on no such system, and the second service
+// ends with its standard input in any case.
 func keepFromTerminal(*exec.Cmd) {}

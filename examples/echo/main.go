@@ -1,4 +1,4 @@
-// Sessions in an Echo application: go run ./echo
+// Sessions and access tokens in an Echo application: go run ./echo
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-go/sallyport/core/cookie"
 	"github.com/sallyport-go/sallyport/core/memstore"
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 	authecho "github.com/sallyport-go/sallyport/echo"
 )
 
@@ -38,15 +39,43 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8082")
+	keys, issuer, verifier, err := accessTokens("http://"+addr, sessions)
+	if err != nil {
+		log.Fatal(err)
+	}
 	e := echo.New()
 	e.Server.ReadHeaderTimeout = 5 * time.Second
 	e.Use(middleware.Recover(), authecho.Session(sessions))
 	e.GET("/", home)
 	e.POST("/login", login)
-	e.POST("/logout", logout)
+	e.POST("/logout", logout, authecho.RequireLogin())
 	e.GET("/me", me, authecho.RequireLogin())
 	e.POST("/language", change, authecho.RequireFresh(5*time.Minute))
-	log.Fatal(e.Start(cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8082")))
+	e.POST("/token", issue(issuer), authecho.RequireLogin())
+	e.GET("/.well-known/jwks.json", authecho.JWKS(keys))
+	api := e.Group("/api", authecho.Bearer(verifier)) // knows tokens and no cookie
+	api.GET("/orders", orders, authecho.RequireScope("orders:read"))
+	log.Fatal(e.Start(addr))
+}
+
+// accessTokens is all that it takes to issue tokens and to verify them.
+func accessTokens(name string, sessions *session.Manager) (*token.KeyRing, *token.Issuer, *token.Verifier, error) {
+	// A key in memory dies with the process, and its tokens with it. In production
+	// Keys come from a KMS or a file, the same on every node.
+	keys, err := token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	issuer, errIssuer := token.NewIssuer(token.IssuerConfig{Name: name, Audience: "orders", Keys: keys})
+	verifier, errVerifier := token.NewVerifier(token.VerifierConfig{
+		Audience: "orders",
+		Issuers: []token.TrustedIssuer{{
+			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: keys,
+			Revocations: sessions.Revocations(), // a session that was revoked takes its tokens with it
+		}},
+	})
+	return keys, issuer, verifier, errors.Join(errIssuer, errVerifier)
 }
 
 // Errors of session calls are returned as they are: the middleware turns them into
@@ -69,7 +98,7 @@ func login(c echo.Context) error {
 		return echo.NewHTTPError(http.StatusForbidden, "wrong user or password")
 	}
 	s := authecho.SessionFrom(c)
-	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Method: "password"}
+	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Scopes: []string{"orders:read"}, Method: "password"}
 	if err := s.Login(c.Request().Context(), alice); err != nil { // always under a new id
 		return err
 	}
@@ -80,10 +109,40 @@ func login(c echo.Context) error {
 }
 
 func logout(c echo.Context) error {
-	if err := authecho.SessionFrom(c).Logout(c.Request().Context()); err != nil {
+	user, err := authecho.PrincipalFrom(c)
+	if err != nil {
+		return err
+	}
+	// Logout would end the session alone; this ends its tokens too.
+	if _, err := authecho.SessionFrom(c).Revoke(c.Request().Context(), user.Session); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// issue answers with a token for the session: curl keeps the cookie, a program the
+// token.
+func issue(issuer *token.Issuer) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		user, err := authecho.PrincipalFrom(c)
+		if err != nil {
+			return err
+		}
+		issued, err := issuer.Issue(c.Request().Context(), token.Grant{Principal: user})
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("Cache-Control", "no-store")
+		return c.JSON(http.StatusOK, echo.Map{"access_token": issued.Token, "token_type": "Bearer", "expires": issued.Expires})
+	}
+}
+
+func orders(c echo.Context) error {
+	user, err := authecho.PrincipalFrom(c) // of the token
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, echo.Map{"user": user.Subject, "orders": []string{"Tea", "Honey"}})
 }
 
 func me(c echo.Context) error {

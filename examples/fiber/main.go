@@ -1,4 +1,4 @@
-// Sessions in a Fiber application: go run ./fiber
+// Sessions and access tokens in a Fiber application: go run ./fiber
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-go/sallyport/core/cookie"
 	"github.com/sallyport-go/sallyport/core/memstore"
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 	authfiber "github.com/sallyport-go/sallyport/fiber"
 )
 
@@ -37,14 +38,42 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8083")
+	keys, issuer, verifier, err := accessTokens("http://"+addr, sessions)
+	if err != nil {
+		log.Fatal(err)
+	}
 	app := fiber.New(fiber.Config{ReadTimeout: 5 * time.Second})
 	app.Use(recover.New(), authfiber.Session(sessions))
 	app.Get("/", home)
 	app.Post("/login", login)
-	app.Post("/logout", logout)
+	app.Post("/logout", authfiber.RequireLogin(), logout)
 	app.Get("/me", authfiber.RequireLogin(), me)
 	app.Post("/language", authfiber.RequireFresh(5*time.Minute), change)
-	log.Fatal(app.Listen(cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8083")))
+	app.Post("/token", authfiber.RequireLogin(), issue(issuer))
+	app.Get("/.well-known/jwks.json", authfiber.JWKS(keys))
+	api := app.Group("/api", authfiber.Bearer(verifier)) // knows tokens and no cookie
+	api.Get("/orders", authfiber.RequireScope("orders:read"), orders)
+	log.Fatal(app.Listen(addr))
+}
+
+// accessTokens is all that it takes to issue tokens and to verify them.
+func accessTokens(name string, sessions *session.Manager) (*token.KeyRing, *token.Issuer, *token.Verifier, error) {
+	// A key in memory dies with the process, and its tokens with it. In production
+	// Keys come from a KMS or a file, the same on every node.
+	keys, err := token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	issuer, errIssuer := token.NewIssuer(token.IssuerConfig{Name: name, Audience: "orders", Keys: keys})
+	verifier, errVerifier := token.NewVerifier(token.VerifierConfig{
+		Audience: "orders",
+		Issuers: []token.TrustedIssuer{{
+			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: keys,
+			Revocations: sessions.Revocations(), // a session that was revoked takes its tokens with it
+		}},
+	})
+	return keys, issuer, verifier, errors.Join(errIssuer, errVerifier)
 }
 
 // Errors of session calls are returned as they are: the middleware turns them into
@@ -67,7 +96,7 @@ func login(c *fiber.Ctx) error {
 		return fiber.NewError(fiber.StatusForbidden, "wrong user or password")
 	}
 	s := authfiber.SessionFrom(c)
-	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Method: "password"}
+	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Scopes: []string{"orders:read"}, Method: "password"}
 	if err := s.Login(c.UserContext(), alice); err != nil { // always under a new id
 		return err
 	}
@@ -78,11 +107,41 @@ func login(c *fiber.Ctx) error {
 }
 
 func logout(c *fiber.Ctx) error {
-	if err := authfiber.SessionFrom(c).Logout(c.UserContext()); err != nil {
+	user, err := authfiber.PrincipalFrom(c)
+	if err != nil {
+		return err
+	}
+	// Logout would end the session alone; this ends its tokens too.
+	if _, err := authfiber.SessionFrom(c).Revoke(c.UserContext(), user.Session); err != nil {
 		return err
 	}
 	c.Status(fiber.StatusNoContent)
 	return nil
+}
+
+// issue answers with a token for the session: curl keeps the cookie, a program the
+// token.
+func issue(issuer *token.Issuer) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		user, err := authfiber.PrincipalFrom(c)
+		if err != nil {
+			return err
+		}
+		issued, err := issuer.Issue(c.UserContext(), token.Grant{Principal: user})
+		if err != nil {
+			return err
+		}
+		c.Set("Cache-Control", "no-store")
+		return c.JSON(fiber.Map{"access_token": issued.Token, "token_type": "Bearer", "expires": issued.Expires})
+	}
+}
+
+func orders(c *fiber.Ctx) error {
+	user, err := authfiber.PrincipalFrom(c) // of the token
+	if err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"user": user.Subject, "orders": []string{"Tea", "Honey"}})
 }
 
 func me(c *fiber.Ctx) error {

@@ -1,4 +1,4 @@
-// Sessions in a Gin application: go run ./gin
+// Sessions and access tokens in a Gin application: go run ./gin
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-go/sallyport/core/cookie"
 	"github.com/sallyport-go/sallyport/core/memstore"
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 	authgin "github.com/sallyport-go/sallyport/gin"
 )
 
@@ -37,17 +38,44 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8081")
+	keys, issuer, verifier, err := accessTokens("http://"+addr, sessions)
+	if err != nil {
+		log.Fatal(err)
+	}
 	router := gin.Default()
 	router.Use(authgin.Session(sessions))
 	router.GET("/", home)
 	router.POST("/login", login)
-	router.POST("/logout", logout)
+	router.POST("/logout", authgin.RequireLogin(), logout)
 	router.GET("/me", authgin.RequireLogin(), me)
 	router.POST("/language", authgin.RequireFresh(5*time.Minute), change)
+	router.POST("/token", authgin.RequireLogin(), issue(issuer))
+	router.GET("/.well-known/jwks.json", authgin.JWKS(keys))
+	api := router.Group("/api", authgin.Bearer(verifier)) // knows tokens and no cookie
+	api.GET("/orders", authgin.RequireScope("orders:read"), orders)
 
-	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8081")
 	server := &http.Server{Addr: addr, Handler: router, ReadHeaderTimeout: 5 * time.Second}
 	log.Fatal(server.ListenAndServe())
+}
+
+// accessTokens is all that it takes to issue tokens and to verify them.
+func accessTokens(name string, sessions *session.Manager) (*token.KeyRing, *token.Issuer, *token.Verifier, error) {
+	// A key in memory dies with the process, and its tokens with it. In production
+	// Keys come from a KMS or a file, the same on every node.
+	keys, err := token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	issuer, errIssuer := token.NewIssuer(token.IssuerConfig{Name: name, Audience: "orders", Keys: keys})
+	verifier, errVerifier := token.NewVerifier(token.VerifierConfig{
+		Audience: "orders",
+		Issuers: []token.TrustedIssuer{{
+			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: keys,
+			Revocations: sessions.Revocations(), // a session that was revoked takes its tokens with it
+		}},
+	})
+	return keys, issuer, verifier, errors.Join(errIssuer, errVerifier)
 }
 
 func home(c *gin.Context) {
@@ -69,7 +97,7 @@ func login(c *gin.Context) {
 		return
 	}
 	s := authgin.SessionFrom(c)
-	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Method: "password"}
+	alice := session.Identity{Subject: user, Roles: []string{"admin"}, Scopes: []string{"orders:read"}, Method: "password"}
 	if err := s.Login(c.Request.Context(), alice); err != nil { // always under a new id
 		authgin.Fail(c, err)
 		return
@@ -82,11 +110,43 @@ func login(c *gin.Context) {
 }
 
 func logout(c *gin.Context) {
-	if err := authgin.SessionFrom(c).Logout(c.Request.Context()); err != nil {
+	user, err := authgin.PrincipalFrom(c)
+	if err == nil { // Logout would end the session alone; this ends its tokens too
+		_, err = authgin.SessionFrom(c).Revoke(c.Request.Context(), user.Session)
+	}
+	if err != nil {
 		authgin.Fail(c, err)
 		return
 	}
 	c.Status(http.StatusNoContent)
+}
+
+// issue answers with a token for the session: curl keeps the cookie, a program the
+// token.
+func issue(issuer *token.Issuer) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		user, err := authgin.PrincipalFrom(c)
+		if err != nil {
+			authgin.Fail(c, err)
+			return
+		}
+		issued, err := issuer.Issue(c.Request.Context(), token.Grant{Principal: user})
+		if err != nil {
+			authgin.Fail(c, err)
+			return
+		}
+		c.Header("Cache-Control", "no-store")
+		c.JSON(http.StatusOK, gin.H{"access_token": issued.Token, "token_type": "Bearer", "expires": issued.Expires})
+	}
+}
+
+func orders(c *gin.Context) {
+	user, err := authgin.PrincipalFrom(c) // of the token
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"user": user.Subject, "orders": []string{"Tea", "Honey"}})
 }
 
 func me(c *gin.Context) {

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-go/sallyport/core/cookie"
 	"github.com/sallyport-go/sallyport/core/memstore"
 	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // FreshFor is how recent a proof of identity the vault asks for.
@@ -42,11 +43,17 @@ type App struct {
 	Site
 	Sites    []Site // all of them, for the page's navigation
 	Sessions *session.Manager
+	Keys     *token.KeyRing
+	Tokens   *token.Verifier
+	Orders   string // where the second service is; "" if there is none
 	Log      *Log
-	slow     func(context.Context)
-	client   *http.Client
-	done     chan struct{}
-	close    func()
+
+	issuerName   string
+	issuer, past *token.Issuer
+	slow         func(context.Context)
+	client       *http.Client
+	done         chan struct{}
+	close        func()
 }
 
 // Options are what nodes share, and what a test replaces.
@@ -57,9 +64,14 @@ type Options struct {
 	// Secret is the same for all nodes on one Store; beside the embedded one it may
 	// be nil.
 	Secret []byte
+	// Join is another node of the application, whose issuer and keys this one has
+	// too. nil: it is the first.
+	Join *App
+	// Orders is the URL of the service that verifies this one's tokens elsewhere.
+	Orders string
 	// Slow is what a slow request waits for. Default: two seconds.
 	Slow func(context.Context)
-	// Now is the sessions' clock. Default: time.Now.
+	// Now is the clock of sessions and tokens. Default: time.Now.
 	Now func() time.Time
 }
 
@@ -67,7 +79,7 @@ type Options struct {
 func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 	done := make(chan struct{})
 	a := &App{
-		Site: site, Sites: sites, Log: newLog(done), slow: o.Slow, done: done,
+		Site: site, Sites: sites, Orders: o.Orders, Log: newLog(done), slow: o.Slow, done: done,
 		close: sync.OnceFunc(func() { close(done) }),
 		client: &http.Client{
 			Timeout:       5 * time.Second,
@@ -80,6 +92,9 @@ func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 	}
 	if o.Store == nil {
 		o.Store = memstore.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	var err error
 	a.Sessions, err = session.New(o.Store, session.Config{
@@ -95,7 +110,10 @@ func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 		Audit:           a.Log,
 		Now:             o.Now,
 	})
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	return a, a.issueTokens(cookieName, o)
 }
 
 // Close ends what would otherwise keep a server from shutting down: open streams

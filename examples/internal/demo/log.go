@@ -32,6 +32,7 @@ type Event struct {
 	Cause     string `json:"cause,omitempty"`
 	Subject   string `json:"subject,omitempty"`
 	Session   string `json:"session,omitempty"`
+	Key       string `json:"key,omitempty"`
 	UserAgent string `json:"userAgent,omitempty"`
 	Error     string `json:"error,omitempty"`
 }
@@ -42,7 +43,7 @@ func newLog(done <-chan struct{}) *Log { return &Log{done: done, more: make(chan
 func (l *Log) Record(_ context.Context, e audit.Event) {
 	view := Event{
 		Time: e.Time.Format(time.TimeOnly), Name: string(e.Name), Cause: string(e.Cause),
-		Subject: e.Subject, Session: e.Session, UserAgent: e.UserAgent,
+		Subject: e.Subject, Session: e.Session, Key: e.Key, UserAgent: e.UserAgent,
 	}
 	if e.Err != nil {
 		view.Error = e.Err.Error()

@@ -92,7 +92,7 @@ const WrongCredentials = "Wrong user or password."
 // Home counts the visit and describes the session. formError is what was wrong
 // with the form that the page answers.
 func (a *App) Home(ctx context.Context, s *session.Session, formError string) (*Page, error) {
-	p := &Page{App: a, Title: "Sessions in " + a.Name, Error: formError}
+	p := &Page{App: a, Title: "Sessions and tokens in " + a.Name, Error: formError}
 	if err := visits.Add(s, 1); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 
+	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -14,12 +15,13 @@ type User struct {
 	Name     string
 	Password string // because the page prints it; a real table holds argon2id or bcrypt hashes
 	Roles    []string
+	Scopes   []string // what the user's access tokens may be good for
 }
 
 // Users is the user table.
 var Users = []User{
-	{Name: "alice", Password: "wonderland", Roles: []string{"admin"}},
-	{Name: "bob", Password: "builder"},
+	{Name: "alice", Password: "wonderland", Roles: []string{"admin"}, Scopes: []string{profileScope, ordersScope}},
+	{Name: "bob", Password: "builder", Scopes: []string{profileScope}},
 }
 
 // ErrCredentials is a wrong name or password. It does not say which.
@@ -43,6 +45,10 @@ func check(name, password string) (User, error) {
 	return user, nil
 }
 
+func (u User) identity() session.Identity {
+	return session.Identity{Subject: u.Name, Roles: u.Roles, Scopes: u.Scopes, Method: "password"}
+}
+
 // Login logs name in. ErrCredentials, or an error of the session. The subject is
 // the table's spelling of the name, never the client's.
 func (a *App) Login(ctx context.Context, s *session.Session, name, password string) error {
@@ -50,10 +56,24 @@ func (a *App) Login(ctx context.Context, s *session.Session, name, password stri
 	if err != nil {
 		return err
 	}
-	if err := s.Login(ctx, session.Identity{Subject: u.Name, Roles: u.Roles, Method: "password"}); err != nil {
+	if err := s.Login(ctx, u.identity()); err != nil {
 		return err
 	}
 	return notices.Add(s, "Hello "+u.Name+". Your session has a new id since you logged in.")
+}
+
+// Logout logs out. For a user it revokes the session instead of only ending it: that
+// ends the access tokens that were issued for it too, which are good elsewhere.
+func (a *App) Logout(ctx context.Context, s *session.Session) error {
+	p, err := s.Principal()
+	switch {
+	case errors.Is(err, core.ErrAnonymous):
+		return s.Logout(ctx)
+	case err != nil:
+		return err
+	}
+	_, err = s.Revoke(ctx, p.Session)
+	return err
 }
 
 // StepUp lets whoever is logged in prove it again. For the same subject, Login
@@ -67,7 +87,7 @@ func (a *App) StepUp(ctx context.Context, s *session.Session, password string) e
 	if err != nil {
 		return err
 	}
-	if err := s.Login(ctx, session.Identity{Subject: u.Name, Roles: u.Roles, Method: "password"}); err != nil {
+	if err := s.Login(ctx, u.identity()); err != nil {
 		return err
 	}
 	return notices.Add(s, "Thank you. The session goes on under a new id, with all its data.")

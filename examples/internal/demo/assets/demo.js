@@ -78,7 +78,8 @@ if (events) {
     li.title = e.userAgent || "";
     cell("time", e.time);
     cell("name", e.name);
-    cell("about", [e.cause, e.subject, e.session && `session ${e.session}`, e.error].filter(Boolean).join(" · "));
+    cell("about", [e.cause, e.subject, e.session && `session ${e.session}`,
+      e.key && `key ${e.key}`, e.error].filter(Boolean).join(" · "));
     events.prepend(li);
     while (events.children.length > 200) events.lastChild.remove();
   };
