@@ -88,7 +88,7 @@ const maxSubject = 255
 type claimSet struct {
 	iss, sub, aud, jti, clientID, sid, sep strict.Value
 	iat, nbf, exp, authTime                strict.Value
-	amr, roles, scope                      strict.Value
+	amr, roles, scope, cnf                 strict.Value
 }
 
 // member returns where the claim of that name goes, or nil.
@@ -122,6 +122,8 @@ func (c *claimSet) member(name string) *strict.Value {
 		return &c.roles
 	case "scope":
 		return &c.scope
+	case "cnf":
+		return &c.cnf
 	default:
 		return nil
 	}
@@ -177,6 +179,12 @@ func (c *claimSet) read(claims *Claims) *Refusal {
 	}
 	if claims.Scopes, ok = scopes(c.scope); !ok {
 		return refusedScope
+	}
+	// Bound to a key that its sender has to prove (RFC 7800, 8705, 9449). Nobody asks
+	// for the proof here, and without it whoever stole the token would have got rid
+	// of the binding.
+	if c.cnf.Kind != strict.Absent {
+		return refusedCnf
 	}
 	if c.iat.Kind == strict.Absent || !readTime(c.iat, &claims.IssuedAt) {
 		return refusedIat

@@ -76,7 +76,7 @@ func checkEpoch(epoch uint64) error {
 var privateLimits = strict.Limits{Depth: claimLimits.Depth, Members: claimLimits.Members - ownClaims}
 
 // ownClaims is how many claims there are of ours at most.
-const ownClaims = 14
+const ownClaims = 15
 
 // encodePrivate returns v as a JSON object, or the reason why it cannot be part of
 // the claims. It is encoded once: what was checked is what is signed, even if a

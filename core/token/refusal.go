@@ -65,6 +65,7 @@ var (
 	refusedAmr         = invalid("amr")
 	refusedRoles       = invalid("roles")
 	refusedScope       = invalid("scope")
+	refusedCnf         = invalid("cnf")
 	refusedIat         = invalid("iat")
 	refusedIatFuture   = invalid("iat-future")
 	refusedNbf         = invalid("nbf")

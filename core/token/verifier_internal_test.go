@@ -245,6 +245,8 @@ func TestVerifyRefusesClaims(t *testing.T) {
 		{"roles with empty", []string{"roles", `["admin",""]`}, "roles"},
 		{"roles with null", []string{"roles", `["admin",null]`}, "roles"},
 		{"roles null", []string{"roles", `null`}, "roles"},
+		{"bound to a key", []string{"cnf", `{"jkt":"x"}`}, "cnf"},
+		{"bound to nothing", []string{"cnf", "null"}, "cnf"},
 		{"amr string", []string{"amr", `"pwd"`}, "amr"},
 		{"amr with number", []string{"amr", `["pwd",1]`}, "amr"},
 		{"scope array", []string{"scope", `["read"]`}, "scope"},
