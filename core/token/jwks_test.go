@@ -169,3 +169,20 @@ func TestKeySetOfARingThatCannotSign(t *testing.T) {
 	require.Equal(t, "public, max-age=0", w.Header().Get("Cache-Control"))
 	require.Equal(t, `{"keys":[]}`, w.Body.String())
 }
+
+// The order of the set says nothing, so nodes that were given the same keys in
+// another order publish the same bytes, and a cache in front of them sees one set.
+func TestKeySetIsTheSameOnEachNode(t *testing.T) {
+	keys := []token.Key{
+		{Algorithm: token.ES256, Public: p256Key().Public()}, {Algorithm: token.ES384, Public: p384Key().Public()},
+		{Algorithm: token.EdDSA, Public: edKey.Public()}, {Algorithm: token.ES256, Public: otherKey().Public()},
+	}
+	node := func() string {
+		r, err := token.NewKeyRing(token.KeyRingConfig{Keys: keys})
+		require.NoError(t, err)
+		return keySet(t, r)
+	}
+	one := node()
+	slices.Reverse(keys)
+	require.Equal(t, one, node())
+}
