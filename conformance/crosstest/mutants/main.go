@@ -2,21 +2,21 @@
 // the source, and shows that the conformance suite notices each time. A rule that
 // can be broken from outside has its mutant in the suite itself.
 //
-// Each mutant is an overlay: the go command compiles a changed copy of one file
-// and nothing in the tree is touched. It runs the one case that must fail, on one
-// adapter. The overlay also leaves out the other adapters and the Redis store,
-// because linking them takes most of the time. A mutant that survives, does not
-// compile or does not apply any more fails the run.
+// Each mutant is a changed copy of one file; nothing in the tree is touched. Its
+// package is compiled and linked with the others as they are, or, where that does not
+// do, everything is built with the copy in an overlay. It runs the one case that must
+// fail, on one adapter. A mutant that survives, does not compile or does not apply any
+// more fails the run.
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +27,7 @@ type mutant struct {
 	name     string // the vulnerability that it re-creates, or what is broken
 	file     string // from the repository's root
 	old, new string // old occurs exactly once
+	extra    string // source of a further file of the package, for what needs more than a line
 	adapter  string
 	slug     string // the case that must fail
 }
@@ -71,18 +72,22 @@ func run(only string) error {
 			chosen = append(chosen, m)
 		}
 	}
+	tmp, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	w := newWorkshop(root, tmp)
 	// Two at a time: one links while the other runs its case.
 	verdicts := make([]error, len(chosen))
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range 2 {
-		workers.Add(1)
-		go func() {
-			defer workers.Done()
+		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(chosen)); i = next.Add(1) - 1 {
-				verdicts[i] = chosen[i].try(root)
+				verdicts[i] = chosen[i].try(w, filepath.Join(tmp, strconv.FormatInt(i, 10)))
 			}
-		}()
+		})
 	}
 	workers.Wait()
 	caught := 0
@@ -101,14 +106,13 @@ func run(only string) error {
 	return nil
 }
 
-// try returns nil if the suite notices m.
-func (m mutant) try(root string) error {
-	tmp, err := os.MkdirTemp("", "mutant")
+// try returns nil if the suite notices m. tmp is a folder for m alone, still to be made.
+func (m mutant) try(w *workshop, tmp string) error {
+	b, err := w.bases[m.adapter]()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	path := filepath.Join(root, m.file)
+	path := filepath.Join(w.root, m.file)
 	source, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -116,38 +120,32 @@ func (m mutant) try(root string) error {
 	if n := strings.Count(string(source), m.old); n != 1 {
 		return fmt.Errorf("DOES NOT APPLY: its text occurs %d times in %s", n, m.file)
 	}
-	changed := filepath.Join(tmp, "changed.go")
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }() // a binary each is too much for some disks
+	changed, extra := filepath.Join(tmp, filepath.Base(path)), ""
 	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
 		return err
 	}
-	test := filepath.Join(tmp, "only_test.go")
-	if err := os.WriteFile(test, fmt.Appendf(nil, onlyTest, harnesses[m.adapter]), 0o600); err != nil {
-		return err
-	}
-	crosstest := filepath.Join(root, "conformance", "crosstest")
-	replace := map[string]string{
-		path: changed,
-		filepath.Join(crosstest, "conformance_test.go"): test,
-		filepath.Join(crosstest, "redis_test.go"):       "",
-	}
-	for adapter := range harnesses {
-		// The others' harnesses are built on the one for net/http.
-		if adapter != m.adapter && adapter != "nethttp" {
-			replace[filepath.Join(crosstest, "harness", adapter+".go")] = ""
+	if m.extra != "" {
+		extra = filepath.Join(tmp, "mutant_extra.go")
+		if err := os.WriteFile(extra, []byte(m.extra), 0o600); err != nil {
+			return err
 		}
 	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
-	if err != nil {
-		return err
-	}
-	overlayFile := filepath.Join(tmp, "overlay.json")
-	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		return err
-	}
 	binary := filepath.Join(tmp, "mutant.test")
-	if out, err := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-overlay", overlayFile, "-o", binary, ".").CombinedOutput(); err != nil {
-		return fmt.Errorf("DOES NOT COMPILE:\n%s", out)
+	if b.quick(path, changed, extra, binary) == nil && m.run(binary) == nil {
+		return nil
 	}
+	if err := b.full(path, changed, extra, binary); err != nil {
+		return fmt.Errorf("DOES NOT COMPILE: %w", err)
+	}
+	return m.run(binary)
+}
+
+// run returns nil if the case fails in the binary.
+func (m mutant) run(binary string) error {
 	pattern := "^TestConformance$/^" + m.adapter + "$/^" + strings.ReplaceAll(m.slug, "/", "$/^") + "$"
 	out, err := exec.Command(binary, "-test.run", pattern, "-test.timeout", "60s").CombinedOutput()
 	var exit *exec.ExitError
