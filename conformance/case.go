@@ -26,7 +26,7 @@ type Case struct {
 
 // Cases returns every case of the suite, in the order of the matrix.
 func Cases() []Case {
-	return slices.Concat(lifeCases(), subjectCases(), inputCases(), cookieCases(), trustCases(), commitCases())
+	return slices.Concat(lifeCases(), subjectCases(), inputCases(), cookieCases(), trustCases(), commitCases(), tokenCases(), bearerCases())
 }
 
 // T is what a case works with: a clock, a store, an audit trail and servers.

@@ -26,7 +26,7 @@ type Mutant struct {
 
 // Mutants returns the suite's mutants.
 func Mutants() []Mutant {
-	return slices.Concat(lifeMutants(), subjectMutants(), inputMutants(), cookieMutants(), trustMutants(), commitMutants())
+	return slices.Concat(lifeMutants(), subjectMutants(), inputMutants(), cookieMutants(), trustMutants(), commitMutants(), bearerMutants())
 }
 
 // RunMutants runs every mutant's case under the harness and fails t for each that
