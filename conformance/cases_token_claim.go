@@ -14,7 +14,7 @@ import (
 func tokenClaimCases() []Case {
 	return []Case{
 		expiry(), notYetValid(), noLeeway(), numericDates(), audienceCase(), otherAudiences(), issuerCase(), subjectCase(),
-		signatureBeforeTime(), expiredIsTheLast(),
+		signatureBeforeTime(), expiredIsTheLast(), boundToken(),
 	}
 }
 
@@ -324,6 +324,25 @@ func expiredIsTheLast() Case {
 				}
 				d.refuses("typ", d.token(d.header().set("typ", `"JWT"`), over))
 				d.refuses("crit", d.token(d.header().add("crit", `["exp"]`), over))
+			})
+		},
+	}
+}
+
+func boundToken() Case {
+	return Case{
+		ID: "B9", Slug: "token/bound-to-a-key",
+		Rule:   "A token that is bound to a key of its sender's is refused as a bearer token, or whoever stole it would have got rid of the binding.",
+		Clause: "RFC 9449 section 7; RFC 7800 section 3.1",
+		Run: func(t *T) {
+			t.each(oneAlgorithm, func(d *door) {
+				d.admits(d.with("confirmation", `{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`)) // a claim of somebody's own
+				for _, value := range []string{
+					`{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`, `{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}`,
+					`{}`, `null`, `"x"`, `[]`,
+				} {
+					d.refusesAt(tokenRoutes, "cnf", d.with("cnf", value))
+				}
 			})
 		},
 	}

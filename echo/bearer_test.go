@@ -262,10 +262,17 @@ func TestClaimsFrom(t *testing.T) {
 func TestJWKS(t *testing.T) {
 	k := newTokens(t)
 	e := echo.New()
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Response().Header().Set("Cache-Control", "no-store")
+			return next(c)
+		}
+	})
 	e.GET("/jwks", authecho.JWKS(k.ring))
 	res, body := do(t, e, "GET /jwks")
 	require.Equal(t, 200, res.StatusCode)
 	require.Equal(t, "application/jwk-set+json", res.Header.Get("Content-Type"))
+	require.Equal(t, []string{"public, max-age=300"}, res.Header.Values("Cache-Control"), "whatever the application says of its pages")
 	require.Contains(t, body, k.ring.Keys()[0].ID)
 	require.NotContains(t, body, `"d"`)
 	res, body = do(t, e, "GET /jwks", "If-None-Match: "+res.Header.Get("ETag"))

@@ -255,10 +255,12 @@ func TestClaimsFrom(t *testing.T) {
 func TestJWKS(t *testing.T) {
 	k := newTokens(t)
 	e := gin.New()
+	e.Use(func(c *gin.Context) { c.Header("Cache-Control", "no-store") })
 	e.GET("/jwks", authgin.JWKS(k.ring))
 	res, body := do(t, e, "GET /jwks")
 	require.Equal(t, 200, res.StatusCode)
 	require.Equal(t, "application/jwk-set+json", res.Header.Get("Content-Type"))
+	require.Equal(t, []string{"public, max-age=300"}, res.Header.Values("Cache-Control"), "whatever the application says of its pages")
 	require.Contains(t, body, k.ring.Keys()[0].ID)
 	require.NotContains(t, body, `"d"`)
 	res, body = do(t, e, "GET /jwks", "If-None-Match: "+res.Header.Get("ETag"))

@@ -223,7 +223,7 @@ var inputMutants = []mutant{
 		name:    "no store is no credential",
 		file:    "core/adapter/denied.go",
 		old:     "\tcase errors.Is(err, core.ErrUnknown):\n\t\treturn deny(core.StoreUnavailable, err)",
-		new:     "\tcase errors.Is(err, core.ErrUnknown):\n\t\treturn denyCookie(m, core.MissingCredentials, \"\", err)",
+		new:     "\tcase errors.Is(err, core.ErrUnknown):\n\t\treturn denyFor(id, core.MissingCredentials, err)",
 		adapter: "nethttp", slug: "store/load-fails",
 	},
 	{

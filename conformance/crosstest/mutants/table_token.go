@@ -811,6 +811,13 @@ func contains(whole, part string) bool { return strings.Contains(whole, part) }
 
 var tokenOtherMutants = []mutant{
 	{
+		name:    "a token bound to a key passes without it",
+		file:    "core/token/claims.go",
+		old:     "	if c.cnf.Kind != strict.Absent {",
+		new:     "	if c.cnf.Kind != strict.Absent && c.cnf.Kind != strict.Nested {",
+		adapter: "nethttp", slug: "token/bound-to-a-key",
+	},
+	{
 		name:    "a token of any kind is an access token (CVE-2026-41164)",
 		file:    checkFile,
 		old:     "	if !equalFoldASCII(subtype(header.typ), issuer.subtype) {",
