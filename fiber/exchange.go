@@ -72,6 +72,25 @@ func (x *exchange) ClientIP() netip.Addr {
 	return x.proxies.ClientIP(x.peer(), x.HeaderLines("X-Forwarded-For"))
 }
 
+// Last implements adapter.Lasting.
+func (x *exchange) Last() adapter.Client {
+	x.ip = x.ClientIP()
+	return (*client)(x)
+}
+
+// client is an exchange whose request may be over: it looks at nothing of it.
+type client exchange
+
+func (c *client) ClientIP() netip.Addr { return c.ip }
+
+func (c *client) UserAgent() string {
+	lines, _ := c.picked.Lines("User-Agent")
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[0]
+}
+
 func (x *exchange) Secure() bool {
 	return x.proxies.Secure(x.peer(), x.c.Context().IsTLS(), x.HeaderLines("X-Forwarded-Proto"))
 }

@@ -24,19 +24,17 @@ type TokenState struct {
 
 	verifier *token.Verifier
 	token    *token.Token // nil: anonymous
-	// client is who asks, for events: what was copied, unless x stays what it is.
-	client struct {
-		x         Exchange
-		ip        netip.Addr
-		userAgent string
-	}
+	client   Client
 }
 
-// lasting is an Exchange that may still be read when its request is over.
-type lasting interface {
-	Exchange
-	lasts()
+// copied is the Client of an Exchange that is not Lasting.
+type copied struct {
+	ip        netip.Addr
+	userAgent string
 }
+
+func (c *copied) ClientIP() netip.Addr { return c.ip }
+func (c *copied) UserAgent() string    { return c.userAgent }
 
 // Value implements context.Context.
 func (s *TokenState) Value(key any) any {
@@ -82,10 +80,10 @@ var (
 // always refused. Cookies and the query are not looked at.
 func BeginBearer(v *token.Verifier, optional bool, x Exchange, st *TokenState) *Denied {
 	st.Context, st.verifier = x.Context(), v
-	if _, ok := x.(lasting); ok {
-		st.client.x = x
+	if l, ok := x.(Lasting); ok {
+		st.client = l.Last()
 	} else {
-		st.client.ip, st.client.userAgent = x.ClientIP(), x.Header("User-Agent")
+		st.client = &copied{x.ClientIP(), x.Header("User-Agent")}
 	}
 	id := (*tokenIdentity)(st)
 	if outer, _ := st.Context.Value(tokenStateKey{}).(*TokenState); outer != nil && outer.verifier == v {
@@ -148,7 +146,10 @@ func bearerToken(line string, lines int) (string, error) {
 	if lines > 1 {
 		return "", errTransport
 	}
-	const scheme = "bearer "
+	const usual, scheme = "Bearer ", "bearer "
+	if raw, ok := strings.CutPrefix(line, usual); ok && raw != "" && raw[0] != ' ' && !strings.HasSuffix(raw, " ") && !strings.HasSuffix(raw, "\t") {
+		return raw, nil
+	}
 	line = strings.Trim(line, " \t")
 	if len(line) <= len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
 		return "", errScheme
@@ -214,11 +215,7 @@ func (s *tokenIdentity) fresh(maxAge time.Duration) (bool, error) {
 }
 
 func (s *tokenIdentity) audit(name audit.Name, cause audit.Cause, err error) {
-	ip, userAgent := s.client.ip, s.client.userAgent
-	if x := s.client.x; x != nil {
-		ip, userAgent = x.ClientIP(), x.Header("User-Agent")
-	}
-	s.verifier.Record(s.Context, name, cause, s.token, ip, userAgent, err)
+	s.verifier.Record(s.Context, name, cause, s.token, s.client.ClientIP(), s.client.UserAgent(), err)
 }
 
 // challenge: RFC 6750 section 3. No error code without credentials.

@@ -51,5 +51,17 @@ type Lender interface {
 	Lend(name string) (line string, lines int)
 }
 
+// Lasting is an Exchange that can tell who its client was without being copied from.
+type Lasting interface {
+	// Last is called while the request is there. What it returns outlives it.
+	Last() Client
+}
+
+// Client is who sent a request, for events.
+type Client interface {
+	ClientIP() netip.Addr
+	UserAgent() string
+}
+
 // MaxBody is how much of a request's body an Exchange reads.
 const MaxBody = 64 << 10

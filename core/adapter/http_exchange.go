@@ -64,8 +64,11 @@ func canonical(name string) string {
 	}
 }
 
-// lasts implements lasting: net/http uses no request again.
-func (x *httpExchange) lasts() {}
+// Last implements Lasting: net/http uses no request again.
+func (x *httpExchange) Last() Client { return x }
+
+// UserAgent implements Client.
+func (x *httpExchange) UserAgent() string { return x.Header("User-Agent") }
 
 func (x *httpExchange) Body() ([]byte, error) {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
