@@ -116,6 +116,8 @@ const (
 	// CauseRole: the subject lacks a role. CauseScope: it lacks a scope.
 	CauseRole  Cause = "role"
 	CauseScope Cause = "scope"
+	// CauseExpired: the token's time is over.
+	CauseExpired Cause = "expired"
 	// CauseTransport: the request presents credentials in more than one way, or in
 	// one that is not a bearer token.
 	CauseTransport Cause = "transport"

@@ -81,11 +81,12 @@ func TestSlogFull(t *testing.T) {
 		ClientIP:  netip.MustParseAddr("192.0.2.7"),
 		UserAgent: "Mozilla/5.0 (\"x\")",
 		Method:    "password",
+		Key:       "kid",
 		Err:       errors.New("broken"),
 	})
 	require.Equal(t, `{"time":"2026-01-02T12:00:00Z","level":"INFO","msg":"session_expired","cause":"logout","appid":"shop",`+
 		`"subject":"user-1","session":"handle","source_ip":"192.0.2.7","useragent":"Mozilla/5.0 (\"x\")",`+
-		`"method":"password","error":"broken"}`+"\n", out.String())
+		`"method":"password","key":"kid","error":"broken"}`+"\n", out.String())
 }
 
 func TestSlogEmptyFieldsAreLeftOut(t *testing.T) {
@@ -96,28 +97,39 @@ func TestSlogEmptyFieldsAreLeftOut(t *testing.T) {
 
 func TestSlogLevels(t *testing.T) {
 	for _, tc := range []struct {
-		name audit.Name
-		want slog.Level
+		name  audit.Name
+		cause audit.Cause
+		want  slog.Level
 	}{
-		{audit.SessionCreated, slog.LevelInfo},
-		{audit.SessionRenewed, slog.LevelInfo},
-		{audit.SessionExpired, slog.LevelInfo},
-		{audit.SessionUseAfterExpire, slog.LevelWarn},
-		{audit.LoginSucceeded, slog.LevelInfo},
-		{audit.AuthorizationFailed, slog.LevelWarn},
-		{audit.SessionAmbiguous, slog.LevelWarn},
-		{audit.SessionWriteDropped, slog.LevelInfo},
-		{audit.StoreFailed, slog.LevelWarn},
-		{"of_a_later_version", slog.LevelInfo},
+		{audit.SessionCreated, "", slog.LevelInfo},
+		{audit.SessionRenewed, "", slog.LevelInfo},
+		{audit.SessionExpired, "", slog.LevelInfo},
+		{audit.SessionUseAfterExpire, "", slog.LevelWarn},
+		{audit.LoginSucceeded, "", slog.LevelInfo},
+		{audit.AuthorizationFailed, "", slog.LevelWarn},
+		{audit.SessionAmbiguous, "", slog.LevelWarn},
+		{audit.SessionWriteDropped, "", slog.LevelInfo},
+		{audit.TokenCreated, "", slog.LevelInfo},
+		{audit.TokenRefused, "signature", slog.LevelWarn},
+		{audit.TokenRefused, audit.CauseExpired, slog.LevelInfo},
+		{audit.KeyAnnounced, "", slog.LevelInfo},
+		{audit.KeyRevoked, "", slog.LevelWarn},
+		{audit.KeysFailed, "", slog.LevelWarn},
+		{audit.StoreFailed, "", slog.LevelWarn},
+		{"of_a_later_version", "", slog.LevelInfo},
 	} {
-		t.Run(string(tc.name), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(string(tc.name)+" "+string(tc.cause), " "), func(t *testing.T) {
+			said, event := "", audit.Event{Name: tc.name, Cause: tc.cause}
+			if tc.cause != "" {
+				said = " cause=" + string(tc.cause)
+			}
 			var out bytes.Buffer
-			audit.NewSlogSink(slog.New(slog.NewTextHandler(&out, nil))).Record(t.Context(), audit.Event{Name: tc.name})
-			require.Equal(t, "level="+tc.want.String()+" msg="+string(tc.name)+"\n", out.String())
+			audit.NewSlogSink(slog.New(slog.NewTextHandler(&out, nil))).Record(t.Context(), event)
+			require.Equal(t, "level="+tc.want.String()+" msg="+string(tc.name)+said+"\n", out.String())
 
 			out.Reset()
 			above := &slog.HandlerOptions{Level: tc.want + 1}
-			audit.NewSlogSink(slog.New(slog.NewTextHandler(&out, above))).Record(t.Context(), audit.Event{Name: tc.name})
+			audit.NewSlogSink(slog.New(slog.NewTextHandler(&out, above))).Record(t.Context(), event)
 			require.Empty(t, out.String())
 		})
 	}

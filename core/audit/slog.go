@@ -14,11 +14,12 @@ import (
 // means slog.Default() as it is at each event.
 //
 // The message is the event's Name and the time is the event's Time. The
-// attributes cause, appid, subject, session, source_ip, useragent, method and
+// attributes cause, appid, subject, session, source_ip, useragent, method, key and
 // error are there when they are not empty; names are OWASP's where it has one.
 // Warn is for what somebody should look at (StoreFailed, SessionAmbiguous,
-// SessionUseAfterExpire, AuthorizationFailed), Info for the rest. An error of
-// the handler is dropped, see Sink.
+// SessionUseAfterExpire, AuthorizationFailed, KeyRevoked, KeysFailed, and TokenRefused
+// unless the token had merely expired), Info for the rest. An error of the handler is
+// dropped, see Sink.
 //
 // Everything unprintable in an attribute is written as a Go escape ("\n",
 // "\u009b", "\xff"), so an event is one line and no terminal obeys it, whatever
@@ -34,7 +35,7 @@ func (s slogSink) Record(ctx context.Context, e Event) {
 	if l == nil {
 		l = slog.Default()
 	}
-	h, level := l.Handler(), level(e.Name)
+	h, level := l.Handler(), level(e)
 	if !h.Enabled(ctx, level) {
 		return
 	}
@@ -61,14 +62,16 @@ func (s slogSink) Record(ctx context.Context, e Event) {
 	_ = h.Handle(ctx, r)
 }
 
-func level(n Name) slog.Level {
-	switch n {
-	case StoreFailed, SessionAmbiguous, SessionUseAfterExpire, AuthorizationFailed,
-		TokenRefused, KeyRevoked, KeysFailed:
+func level(e Event) slog.Level {
+	switch e.Name {
+	case StoreFailed, SessionAmbiguous, SessionUseAfterExpire, AuthorizationFailed, KeyRevoked, KeysFailed:
 		return slog.LevelWarn
-	default:
-		return slog.LevelInfo
+	case TokenRefused:
+		if e.Cause != CauseExpired { // which every client comes with, sooner or later
+			return slog.LevelWarn
+		}
 	}
+	return slog.LevelInfo
 }
 
 // printable escapes what unicode.IsPrint refuses. A backslash stays as it is:

@@ -73,7 +73,7 @@ var (
 	refusedAuthTime    = invalid("auth_time")
 	refusedAuthFuture  = invalid("auth_time-future")
 	refusedExp         = invalid("exp")
-	refusedExpired     = &Refusal{Cause: "expired", class: ErrExpired}
+	refusedExpired     = &Refusal{Cause: audit.CauseExpired, class: ErrExpired}
 	refusedRevoked     = &Refusal{Cause: audit.CauseRevoked, class: ErrRevoked}
 	refusedPrincipal   = invalid("principal")
 )
