@@ -286,12 +286,17 @@ func TestBearerClientIP(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k.events = nil
 			e := fiber.New()
-			e.Get("/api", authfiber.Bearer(k.verifier, row.cfg), ok)
-			do(t, e, "GET /api", "Authorization: Bearer x", "X-Forwarded-For: 203.0.113.9", "User-Agent: curl/8")
-			require.Len(t, k.events, 1)
+			e.Get("/api", authfiber.Bearer(k.verifier, row.cfg), authfiber.RequireRole("admin"), ok)
+			for _, line := range []string{"Authorization: Bearer x", k.header(t, "ada")} {
+				do(t, e, "GET /api", line, "X-Forwarded-For: 203.0.113.9", "User-Agent: curl/8")
+			}
+			require.Len(t, k.events, 2)
 			require.Equal(t, audit.TokenRefused, k.events[0].Name)
-			require.Equal(t, row.want, k.events[0].ClientIP.String())
-			require.Equal(t, "curl/8", k.events[0].UserAgent)
+			require.Equal(t, audit.AuthorizationFailed, k.events[1].Name)
+			for _, e := range k.events {
+				require.Equal(t, row.want, e.ClientIP.String())
+				require.Equal(t, "curl/8", e.UserAgent)
+			}
 		})
 	}
 }
