@@ -146,10 +146,7 @@ func bearerToken(line string, lines int) (string, error) {
 	if lines > 1 {
 		return "", errTransport
 	}
-	const usual, scheme = "Bearer ", "bearer "
-	if raw, ok := strings.CutPrefix(line, usual); ok && raw != "" && raw[0] != ' ' && !strings.HasSuffix(raw, " ") && !strings.HasSuffix(raw, "\t") {
-		return raw, nil
-	}
+	const scheme = "bearer "
 	line = strings.Trim(line, " \t")
 	if len(line) <= len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
 		return "", errScheme
