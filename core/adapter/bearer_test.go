@@ -142,6 +142,17 @@ func TestBearerTransport(t *testing.T) {
 	}
 }
 
+// The lines that Bearer sets stand side by side. A handler that adds another one to the
+// first must not write over the second.
+func TestBearerHeadersAreApart(t *testing.T) {
+	b := newBearer(t)
+	_, d, header := b.begin(t, get("Authorization: Bearer "+b.token(t, core.Principal{Subject: "ada"})), false)
+	require.Nil(t, d)
+	header["Vary"] = append(header["Vary"], "Accept")
+	require.Equal(t, []string{"Authorization", "Accept"}, header.Values("Vary"))
+	require.Equal(t, []string{"private"}, header.Values("Cache-Control"))
+}
+
 func TestTokenInBody(t *testing.T) {
 	b := newBearer(t)
 	header := "Bearer " + b.token(t, core.Principal{Subject: "ada"})

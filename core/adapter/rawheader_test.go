@@ -76,6 +76,31 @@ func TestRawHeaderReturnsCopies(t *testing.T) {
 	require.Equal(t, []string{"Bearer abc"}, auth)
 }
 
+// The first field may be lent: shown without a copy, and copied for who asks for lines.
+func TestRawHeaderLends(t *testing.T) {
+	raw := []byte("Authorization: Bearer abc\r\nUser-Agent: curl\r\n\r\n")
+	p := pick(raw, &[adapter.PickedMax]string{"Authorization", "User-Agent"}, true)
+	line, n, ok := p.Lend("Authorization")
+	require.True(t, ok)
+	require.Equal(t, 1, n)
+	require.Equal(t, "Bearer abc", line)
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _, _ = p.Lend("Authorization") }))
+	lines, ok := p.Lines("Authorization")
+	require.True(t, ok)
+	require.Equal(t, []string{"Bearer abc"}, lines)
+	for i := range raw {
+		raw[i] = '#'
+	}
+	require.Equal(t, []string{"Bearer abc"}, lines, "lines are copies")
+	line, n, ok = p.Lend("User-Agent")
+	require.True(t, ok)
+	require.Equal(t, 1, n)
+	require.Equal(t, "curl", line)
+	_, n, ok = p.Lend("Cookie")
+	require.False(t, ok)
+	require.Zero(t, n)
+}
+
 // Relation: Pick, First and Lines say the same; and where net/textproto accepts the
 // header, they say what it says.
 func FuzzRawHeader(f *testing.F) {

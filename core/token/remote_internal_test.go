@@ -406,7 +406,7 @@ func TestRemoteRemovedKey(t *testing.T) {
 	for desc, left := range map[string][]map[string]any{
 		"one of two":   {publicJWK("b", 2)},
 		"all":          {},
-		"all unusable": {{"kty": "XXX", "kid": "a"}},
+		"all unusable": {{"kty": "future", "kid": "a"}},
 		"others came":  {publicJWK("c", 3), publicJWK("d", 4)},
 		"another kind": {{"kty": "oct", "kid": "a", "k": "AAAA"}},
 	} {
