@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -26,7 +27,7 @@ type Case struct {
 
 // Cases returns every case of the suite, in the order of the matrix.
 func Cases() []Case {
-	return slices.Concat(lifeCases(), subjectCases(), inputCases(), cookieCases(), trustCases(), commitCases(), tokenCases(), bearerCases())
+	return slices.Concat(lifeCases(), subjectCases(), inputCases(), cookieCases(), trustCases(), commitCases(), tokenCases(), bearerCases(), refreshCases(), grantCases(), serviceCases(), signoutCases())
 }
 
 // T is what a case works with: a clock, a store, an audit trail and servers.
@@ -57,7 +58,7 @@ func newT(tb testing.TB, h Harness, c Case, o Options, mutant *Mutant) *T {
 	} else if inner, err = defaultStore(t.Clock.Now); err != nil {
 		tb.Fatal(err)
 	}
-	t.Store = newStore(inner)
+	t.Store = newStore(inner, t.Clock.Now)
 	t.Config = session.Config{
 		App: "conformance", Now: t.Clock.Now, Audit: t.Audit, StoreTimeout: ioTimeout,
 		Secret: []byte("what all servers of one case share"),
@@ -117,7 +118,11 @@ func (t *T) Serve(app App) *Server {
 	if t.mutant != nil && t.mutant.Front != nil {
 		app.Wrap = t.mutant.Front
 	}
-	return &Server{t: t, Addr: t.harness.Start(t.TB, app), Cookie: app.Sessions.Cookie().Name(), manager: app.Sessions}
+	s := &Server{t: t, Addr: t.harness.Start(t.TB, app), Cookie: app.Sessions.Cookie().Name(), manager: app.Sessions}
+	if app.Tokens != nil {
+		s.rotator = app.Tokens.Rotator
+	}
+	return s
 }
 
 // Manager makes a manager on t.Store.
@@ -180,6 +185,7 @@ type Server struct {
 	Addr    string
 	Cookie  string // the session cookie's name
 	manager *session.Manager
+	rotator *refresh.Rotator // nil without App.Tokens
 }
 
 // Dial opens a raw connection that is closed with the test.

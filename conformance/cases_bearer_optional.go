@@ -70,7 +70,7 @@ func bearerOptional() Case {
 			s.Check(s.Do("GET", "/api/never"), refused(core.MissingCredentials))
 			Equal(t, "runs of the handlers", c.runs, 1)
 			a := s.Do("GET", "/api/no-claims")
-			s.Check(a, Want{Status: 200, Body: "{Issuer: Subject: ID: Session: Expires:0 Note:} true", Bearer: true, CacheControl: "-"})
+			s.Check(a, Want{Status: 200, Body: "{Issuer: Subject: ID: Session: Expires:0 Generation:0 Answer:0 Note:} true", Bearer: true, CacheControl: "-"})
 			good := authorization(k.Issue("alice").Token)
 			s.Check(s.Do("GET", "/api/counted", good), accepted("alice"))
 			s.Check(s.Do("GET", "/api/never", good), accepted("alice"))

@@ -1,10 +1,13 @@
 package conformance
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/token"
 )
@@ -13,7 +16,7 @@ import (
 // say whether they still are.
 func bearerRevokedCases() []Case {
 	return []Case{
-		bearerSessionRevoked(), bearerSubjectRevoked(), bearerEpochOfLogin(), bearerEpochOfIssue(), bearerUnknown(), bearerNoStoreCall(),
+		bearerSessionRevoked(), bearerLoggedOut(), bearerSubjectRevoked(), bearerEpochOfLogin(), bearerEpochOfIssue(), bearerUnknown(), bearerNoStoreCall(),
 		bearerExpires(), bearerNoCacheOfVerdicts(),
 	}
 }
@@ -146,6 +149,50 @@ func bearerSessionRevoked() Case {
 	}
 }
 
+func bearerLoggedOut() Case {
+	return Case{
+		ID: "J20", Slug: "bearer/logged-out-with-its-session",
+		Rule:   "Where the application says that it issues access tokens for sessions, a log-out ends those of its session at once and no others; a visitor's log-out denies nothing.",
+		Clause: "DESIGN section 5; ASVS 7.4.1; CVE-2025-53826",
+		Run: func(t *T) {
+			t.Config.AccessTokens = 15 * time.Minute
+			k := t.tokensOfSessions()
+			alice, phone := k.loggedIn("alice"), k.loggedIn("alice")
+			hers, others := k.tokenOf(alice, "alice"), k.tokenOf(phone, "alice")
+			t.settle()
+			k.Check(alice.Post("/logout"), Want{Status: 200, Body: "logged out", Cookies: []string{"delete"}, Asked: true})
+			t.Calls(OpLoad, OpEndOne)
+			t.Events("session_expired:logout")
+			k.gone(hers)
+			k.good("alice", others)
+			k.Check(alice.Get("/me"), Anonymous())
+			// It is remembered for as long as a token may be accepted anywhere.
+			t.Clock.Advance(15*time.Minute + 5*time.Minute)
+			found, err := t.Store.Revoked(t.Context(), k.manager.Revocations().Owner("alice"), revocation.Asked{Session: handleOf(t, hers)})
+			t.NoError(err)
+			Equal(t, "denied while a token may live", found.Denied, true)
+
+			visitor := k.Browser()
+			visitor.Post("/note?v=1")
+			t.settle()
+			k.Check(visitor.Post("/logout"), Want{Status: 200, Body: "logged out", Cookies: []string{"delete"}, Asked: true})
+			t.Calls(OpLoad, OpTake)
+		},
+	}
+}
+
+// handleOf is the sid of the token in an Authorization line.
+func handleOf(t *T, line string) revocation.Handle {
+	t.Helper()
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(line, ".")[1])
+	t.NoError(err)
+	var claims Claims
+	t.NoError(json.Unmarshal(payload, &claims))
+	h, ok := revocation.ParseHandle(claims.Session)
+	Equal(t, "sid is a handle", ok, true)
+	return h
+}
+
 func bearerSubjectRevoked() Case {
 	return Case{
 		ID: "J24", Slug: "bearer/revoked-with-its-subject",
@@ -157,7 +204,7 @@ func bearerSubjectRevoked() Case {
 			for _, revoke := range []func(alice *Browser){
 				func(alice *Browser) { alice.Post("/revoke-all") },
 				func(*Browser) { k.Check(k.Browser().Post("/disable?user=alice"), Want{Status: 200, Body: "disabled"}) },
-				func(*Browser) { t.NoError(registry.RevokeSubject(t.Context(), "alice")) },
+				func(*Browser) { t.NoError(registry.LogoutEverywhere(t.Context(), "alice")) },
 			} {
 				t.Clock.Advance(time.Second)
 				alice, phone, bob := k.loggedIn("alice"), k.loggedIn("alice"), k.loggedIn("bob")
@@ -189,7 +236,7 @@ func bearerEpochOfLogin() Case {
 			k := t.tokensOfSessions()
 			for _, revoke := range []func(alice *Browser){
 				func(*Browser) { t.NoError(k.manager.RevokeAll(t.Context(), "alice")) },
-				func(*Browser) { t.NoError(k.manager.Revocations().RevokeSubject(t.Context(), "alice")) },
+				func(*Browser) { t.NoError(k.manager.Revocations().LogoutEverywhere(t.Context(), "alice")) },
 				func(*Browser) {
 					devices, err := k.manager.Devices(t.Context(), "alice")
 					t.NoError(err)
@@ -230,7 +277,7 @@ func bearerEpochOfIssue() Case {
 				// Another subject's handle is another handle.
 				t.NoError(registry.RevokeSession(t.Context(), "bob", two.Session))
 				k.good("alice", authorization(two.Token))
-				t.NoError(registry.RevokeSubject(t.Context(), "alice"))
+				t.NoError(registry.LogoutEverywhere(t.Context(), "alice"))
 				tokens = append(tokens, authorization(one.Token), authorization(two.Token))
 				k.gone(tokens...)
 			}

@@ -220,7 +220,7 @@ func revokeAllCases() []Case {
 			hold := newBarrier()
 			s := t.Serve(lateApp(subjectApp(), hold))
 			phone, laptop, unseen, bob := s.home("alice"), s.home("alice"), s.device("alice"), s.home("bob")
-			t.NoError(s.manager.Revocations().RevokeSubject(t.Context(), "alice"))
+			t.NoError(s.manager.Revocations().LogoutEverywhere(t.Context(), "alice"))
 			t.Calls(OpRaise)
 			told := ends{}
 			told.take(t, "subject_revoked:all")

@@ -351,7 +351,7 @@ func revocationWays() []revocationWay {
 		{post("/revoke-all"), []string{"subject_revoked:all"}},
 		{post("/disable?user=alice"), []string{"subject_revoked:all"}},
 		{func(t *T, s *Server, _, _ *device) {
-			t.NoError(s.manager.Revocations().RevokeSubject(t.Context(), "alice"))
+			t.NoError(s.manager.Revocations().LogoutEverywhere(t.Context(), "alice"))
 		}, []string{"subject_revoked:all"}},
 		{func(t *T, s *Server, _, victim *device) {
 			t.NoError(s.manager.Revocations().RevokeSession(t.Context(), "alice", victim.Handle))

@@ -138,7 +138,7 @@ func subjectStoreCases() []Case {
 			t.NoError(shop.manager.Revocations().RevokeSession(t.Context(), "alice", theirs[0].Handle))
 			t.Events("session_denied")
 			check()
-			t.NoError(shop.manager.Revocations().RevokeSubject(t.Context(), "alice"))
+			t.NoError(shop.manager.Revocations().LogoutEverywhere(t.Context(), "alice"))
 			told := ends{}
 			told.take(t, "subject_revoked:all")
 			check()

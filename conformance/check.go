@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -21,7 +22,9 @@ type Want struct {
 	// Cookies are the expected Set-Cookie lines in order. "set" is a new value
 	// in the configured form with the default Max-Age, "set:N" with Max-Age N,
 	// "delete" the deletion of the configured form, "variants" the deletions of
-	// the other forms, "=line" an exact line.
+	// the other forms, "=line" an exact line. "refresh" is a new refresh token in its
+	// configured form with the default Max-Age, "refresh:N" with Max-Age N,
+	// "refresh-delete" and "refresh-variants" are as for the session.
 	Cookies []string
 	// Asked is whether the answer depended on the session: Vary: Cookie, and
 	// Cache-Control private or no-store.
@@ -37,9 +40,18 @@ type Want struct {
 	Challenge string
 	// Location is the redirect's target.
 	Location string
+	// Service is whether the answer is one of a token endpoint: never cached, and
+	// with this scheme in the challenge of a 401.
+	Service string
 }
 
-var newValue = regexp.MustCompile(`^[A-Za-z0-9_-]{48}$`)
+var (
+	newValue   = regexp.MustCompile(`^[A-Za-z0-9_-]{48}$`)
+	newRefresh = regexp.MustCompile(`^spr_[A-Za-z0-9_-]{84}$`)
+)
+
+// defaultRefreshAge is the Max-Age of a refresh cookie by default: 14 days.
+const defaultRefreshAge = 14 * 24 * 60 * 60
 
 // Check ends the case unless a is exactly what is wanted.
 func (s *Server) Check(a *Answer, w Want) *Answer {
@@ -58,7 +70,7 @@ func (s *Server) Check(a *Answer, w Want) *Answer {
 	if w.Bearer {
 		vary, cache = "Authorization", "private"
 	}
-	if len(w.Cookies) > 0 || w.Code != "" {
+	if len(w.Cookies) > 0 || w.Code != "" || w.Service != "" {
 		cache = "no-store"
 	}
 	if w.CacheControl != "" {
@@ -70,7 +82,7 @@ func (s *Server) Check(a *Answer, w Want) *Answer {
 	}
 	s.checkChallenge(a, w)
 	retry := a.Header.Get("Retry-After")
-	if want := w.Code != "" && w.Status == 503; (retry != "") != want {
+	if want := w.Code != "" && (w.Status == 503 || w.Status == 429); (retry != "") != want {
 		t.Failf("Retry-After: got %q, wanted one: %t", retry, want)
 	}
 	Equal(t, "Location", a.Header.Get("Location"), w.Location)
@@ -88,8 +100,9 @@ func (s *Server) checkChallenge(a *Answer, w Want) {
 		Equal(s.t, "WWW-Authenticate", got, "")
 		return
 	}
-	if !strings.HasPrefix(got, `Cookie realm="`) || !strings.Contains(got, w.Challenge) {
-		s.t.Failf("WWW-Authenticate: got %q, want a Cookie challenge with %q", got, w.Challenge)
+	scheme := cmp.Or(w.Service, "Cookie")
+	if !strings.HasPrefix(got, scheme+` realm="`) || !strings.Contains(got, w.Challenge) {
+		s.t.Failf("WWW-Authenticate: got %q, want a %s challenge with %q", got, scheme, w.Challenge)
 	}
 	if w.Challenge == "" && strings.Contains(got, "error=") {
 		s.t.Failf("WWW-Authenticate: got %q, want no error in it", got)
@@ -121,11 +134,14 @@ func (s *Server) checkCookies(a *Answer, want []string) {
 	spec := s.manager.Cookie()
 	var lines []string
 	for _, w := range want {
-		if w == "variants" {
+		switch w {
+		case "variants":
 			lines = append(lines, spec.DeleteVariants()...)
-			continue
+		case "refresh-variants":
+			lines = append(lines, s.rotator.Cookie().DeleteVariants()...)
+		default:
+			lines = append(lines, w)
 		}
-		lines = append(lines, w)
 	}
 	got := a.Header["Set-Cookie"]
 	if len(got) != len(lines) {
@@ -145,6 +161,17 @@ func (s *Server) checkCookies(a *Answer, want []string) {
 			}
 		case w == "delete":
 			Equal(s.t, "Set-Cookie", got[i], spec.Delete())
+		case w == "refresh" || strings.HasPrefix(w, "refresh:"):
+			age := defaultRefreshAge
+			if n, ok := strings.CutPrefix(w, "refresh:"); ok {
+				_, _ = fmt.Sscan(n, &age)
+			}
+			attrs := []string{"Path=/", fmt.Sprintf("Max-Age=%d", age), "Secure", "HttpOnly", "SameSite=Strict"}
+			if c.Name != s.rotator.Cookie().Name() || !newRefresh.MatchString(c.Value) || !slices.Equal(c.Attributes, attrs) {
+				s.t.Failf("Set-Cookie %d: got %q, want %s=<a refresh token>; %s", i, got[i], s.rotator.Cookie().Name(), strings.Join(attrs, "; "))
+			}
+		case w == "refresh-delete":
+			Equal(s.t, "Set-Cookie", got[i], s.rotator.Cookie().Delete())
 		default:
 			Equal(s.t, "Set-Cookie", got[i], strings.TrimPrefix(w, "="))
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -76,6 +77,13 @@ const (
 	OpRaise   Operation = "raise epoch"
 	OpRestore Operation = "restore epoch"
 	OpDeny    Operation = "deny"
+
+	OpCreateFamily Operation = "create family"
+	OpFindFamily   Operation = "find family"
+	OpRotate       Operation = "rotate"
+	OpEndFamily    Operation = "end family"
+	OpFamilies     Operation = "families"
+	OpSight        Operation = "sight"
 )
 
 // Fault is what a Store does instead of its work.
@@ -94,11 +102,15 @@ const (
 	FaultGarbage
 	// FaultMixUp answers a load or a take with the record that was created last.
 	FaultMixUp
+	// FaultForget answers a rotation or a sighting, and the store keeps nothing of it: a
+	// server that knew, until a replica took over which had not heard of it.
+	FaultForget
 )
 
-// Store is a session.Store that counts, remembers and fails on demand.
+// Store is a session.Store and refresh.Store that counts, remembers and fails on demand.
 type Store struct {
 	session.Store
+	now func() time.Time
 
 	mu     sync.Mutex
 	calls  map[Operation]int
@@ -107,13 +119,15 @@ type Store struct {
 	fault  func(Operation) Fault
 	last   session.Entry
 	given  time.Duration
+	around [2]func()
+	lost   map[refresh.Key]refresh.Family // what FaultForget knew
 }
 
 // errStore is what a failing store says.
 var errStore = errors.New("conformance: injected store failure")
 
-func newStore(inner session.Store) *Store {
-	return &Store{Store: inner, calls: map[Operation]int{}, keys: map[session.StoreKey]bool{}}
+func newStore(inner session.Store, now func() time.Time) *Store {
+	return &Store{Store: inner, now: now, calls: map[Operation]int{}, keys: map[session.StoreKey]bool{}, lost: map[refresh.Key]refresh.Family{}}
 }
 
 // Fail sets what happens to each operation from now on; nil ends all faults.
@@ -324,13 +338,13 @@ func (s *Store) EndAll(ctx context.Context, owner revocation.Owner, until time.T
 }
 
 // Revoked implements revocation.Store.
-func (s *Store) Revoked(ctx context.Context, owner revocation.Owner, handle revocation.Handle) (uint64, bool, error) {
+func (s *Store) Revoked(ctx context.Context, owner revocation.Owner, a revocation.Asked) (revocation.Found, error) {
 	ctx, fault, err := s.before(ctx, OpRevoked, nil)
 	if err != nil {
-		return 0, false, err
+		return revocation.Found{}, err
 	}
-	epoch, denied, err := s.Store.Revoked(ctx, owner, handle)
-	return epoch, denied, after(fault, err)
+	found, err := s.Store.Revoked(ctx, owner, a)
+	return found, after(fault, err)
 }
 
 // RaiseEpoch implements revocation.Store.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/token"
 )
@@ -53,6 +54,8 @@ type App struct {
 	Verifier *token.Verifier
 	// Keys, if set, is published at JWKSPath, for GET and HEAD.
 	Keys *token.KeyRing
+	// Tokens, if set, is what the adapter's token endpoints serve.
+	Tokens *TokenService
 	// Late mounts the session middleware on each route behind its guards, which
 	// is a mistake, instead of in front of everything.
 	Late   bool
@@ -68,6 +71,27 @@ const OwnRefusal = "refused by the application"
 
 // JWKSPath is where App.Keys is published.
 const JWKSPath = "/.well-known/jwks.json"
+
+// TokenService is what the adapter's TokenLogin, Refresh, Logout, Revoke and Introspect
+// are made of. They are mounted at the paths below for POST and for GET, with the options
+// that Bearer gets and with the adapter's Device option, which is the header DeviceHeader.
+type TokenService struct {
+	Rotator *refresh.Rotator
+	// Login is TokenLogin's check.
+	Login func(Request) (refresh.Identity, error)
+	// Clients and App.Verifier are for Revoke and Introspect.
+	Clients refresh.ClientAuthenticator
+}
+
+// Where App.Tokens is mounted.
+const (
+	LoginPath      = "/auth/login"
+	RefreshPath    = "/auth/refresh"
+	LogoutPath     = "/auth/logout"
+	RevokePath     = "/auth/revoke"
+	IntrospectPath = "/auth/introspect"
+	DeviceHeader   = "X-Test-Device"
+)
 
 // Route is one route of an App.
 type Route struct {
@@ -94,7 +118,10 @@ type Claims struct {
 	ID      string `json:"jti"`
 	Session string `json:"sid"`
 	Expires int64  `json:"exp"`
-	Note    string `json:"note"` // a private claim
+	// Generation and Answer are those of a refresh family.
+	Generation int64  `json:"gen"`
+	Answer     int64  `json:"ans"`
+	Note       string `json:"note"` // a private claim
 }
 
 // Handler is a route's code. It returns an error the way the framework's handlers

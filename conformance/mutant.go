@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -17,16 +18,19 @@ type Mutant struct {
 	Name string
 	// Slug is the case that must fail.
 	Slug string
-	// Exactly one of these breaks something: the store, the adapter (from
-	// outside, so the harness must honour App.Wrap), or the configuration.
-	Store  func(session.Store) session.Store
-	Front  func(http.Handler) http.Handler
-	Config func(*session.Config)
+	// Exactly one of these breaks something: the store, as sessions or as refresh
+	// families see it, the adapter (from outside, so the harness must honour
+	// App.Wrap), or a configuration.
+	Store    func(session.Store) session.Store
+	Families func(refresh.Store) refresh.Store
+	Front    func(http.Handler) http.Handler
+	Config   func(*session.Config)
+	Rotation func(*refresh.Config)
 }
 
 // Mutants returns the suite's mutants.
 func Mutants() []Mutant {
-	return slices.Concat(lifeMutants(), subjectMutants(), inputMutants(), cookieMutants(), trustMutants(), commitMutants(), bearerMutants())
+	return slices.Concat(lifeMutants(), subjectMutants(), inputMutants(), cookieMutants(), trustMutants(), commitMutants(), bearerMutants(), refreshMutants())
 }
 
 // RunMutants runs every mutant's case under the harness and fails t for each that

@@ -134,16 +134,16 @@ type verdict struct {
 	caught     bool
 }
 
-// column makes room for a run, so that columns stand in the order in which runs
-// begin, whichever is quicker.
+// column makes room for a run. Runs may go side by side, so columns are sorted and do not
+// depend on which came first.
 func (m *Matrix) column(name string) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !slices.Contains(m.columns, name) {
-		m.columns = append(m.columns, name)
+	if at, there := slices.BinarySearch(m.columns, name); !there {
+		m.columns = slices.Insert(m.columns, at, name)
 	}
 }
 

@@ -23,9 +23,19 @@ const (
 	TokenRevoked Code = "TOKEN_REVOKED"
 	// StepUpRequired (401): the principal proved itself too long ago (RFC 9470).
 	StepUpRequired Code = "STEP_UP_REQUIRED"
-	// InvalidRequest (400): the request presents credentials in more than one way
-	// (RFC 6750 section 3.1).
+	// InvalidRequest (400): the request is malformed, or presents credentials in more
+	// than one way (RFC 6750 section 3.1).
 	InvalidRequest Code = "INVALID_REQUEST"
+	// InvalidGrant (400): a refresh token that is worth nothing: malformed, forged,
+	// expired, revoked or used before. One code for all (RFC 6749 section 5.2).
+	InvalidGrant Code = "INVALID_GRANT"
+	// UnsupportedMediaType (415): the body is of a type that the route does not read.
+	UnsupportedMediaType Code = "UNSUPPORTED_MEDIA_TYPE"
+	// RateLimited (429): too many requests of one kind. Carries Retry-After.
+	RateLimited Code = "RATE_LIMITED"
+	// CSRFRejected (403): the request comes from a page of somebody else, or does not
+	// say where it comes from.
+	CSRFRejected Code = "CSRF_REJECTED"
 	// Forbidden (403): the principal lacks a role.
 	Forbidden Code = "FORBIDDEN"
 	// InsufficientScope (403): the principal lacks a scope (RFC 6750 section 3.1).
@@ -43,9 +53,13 @@ func (c Code) Status() int {
 	switch c {
 	case MissingCredentials, TokenExpired, InvalidSignature, TokenRevoked, StepUpRequired:
 		return http.StatusUnauthorized
-	case InvalidRequest:
+	case InvalidRequest, InvalidGrant:
 		return http.StatusBadRequest
-	case Forbidden, InsufficientScope:
+	case UnsupportedMediaType:
+		return http.StatusUnsupportedMediaType
+	case RateLimited:
+		return http.StatusTooManyRequests
+	case Forbidden, InsufficientScope, CSRFRejected:
 		return http.StatusForbidden
 	case StoreUnavailable:
 		return http.StatusServiceUnavailable
@@ -67,7 +81,15 @@ func (c Code) Message() string {
 	case TokenRevoked:
 		return "the access token was revoked"
 	case InvalidRequest:
-		return "the request presents its credentials in more than one way"
+		return "the request is malformed, or presents its credentials in more than one way"
+	case InvalidGrant:
+		return "the refresh token is not valid"
+	case UnsupportedMediaType:
+		return "the body is of a type that is not read here"
+	case RateLimited:
+		return "too many requests; try again shortly"
+	case CSRFRejected:
+		return "the request does not come from a page of this application"
 	case StepUpRequired:
 		return "a more recent login is required"
 	case Forbidden:

@@ -91,6 +91,10 @@ func TestCodes(t *testing.T) {
 		{core.InvalidSignature, "INVALID_SIGNATURE", http.StatusUnauthorized},
 		{core.TokenRevoked, "TOKEN_REVOKED", http.StatusUnauthorized},
 		{core.InvalidRequest, "INVALID_REQUEST", http.StatusBadRequest},
+		{core.InvalidGrant, "INVALID_GRANT", http.StatusBadRequest},
+		{core.UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", http.StatusUnsupportedMediaType},
+		{core.RateLimited, "RATE_LIMITED", http.StatusTooManyRequests},
+		{core.CSRFRejected, "CSRF_REJECTED", http.StatusForbidden},
 		{core.Forbidden, "FORBIDDEN", http.StatusForbidden},
 		{core.InsufficientScope, "INSUFFICIENT_SCOPE", http.StatusForbidden},
 		{core.StoreUnavailable, "STORE_UNAVAILABLE", http.StatusServiceUnavailable},
@@ -111,7 +115,7 @@ func TestMessagesAreDistinct(t *testing.T) {
 	seen := map[string]core.Code{}
 	for _, c := range []core.Code{
 		core.MissingCredentials, core.TokenExpired, core.InvalidSignature, core.TokenRevoked, core.InvalidRequest,
-		core.StepUpRequired, core.Forbidden, core.InsufficientScope, core.StoreUnavailable, core.AuthMiddlewareFailure,
+		core.InvalidGrant, core.UnsupportedMediaType, core.RateLimited, core.CSRFRejected, core.StepUpRequired, core.Forbidden, core.InsufficientScope, core.StoreUnavailable, core.AuthMiddlewareFailure,
 	} {
 		require.NotContains(t, seen, c.Message())
 		seen[c.Message()] = c

@@ -16,10 +16,7 @@ import (
 // It panics at construction, with all mistakes joined, on a nil verifier, several
 // configurations or a bad TrustProxy; it never panics afterwards.
 func Bearer(verifier *token.Verifier, cfg ...Config) echo.MiddlewareFunc {
-	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
-		return adapter.ConstructBearer("authecho", verifier, o)
-	})
-	m.verifier = verifier
+	m := compile(cfg, adapter.ForBearer("authecho", verifier))
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error { return m.bearer(c, next) }
 	}
@@ -29,14 +26,11 @@ func (m *settings) bearer(c echo.Context, next echo.HandlerFunc) error {
 	if m.cfg.Skipper != nil && m.cfg.Skipper(c) {
 		return next(c)
 	}
-	owner := m
-	if outer := mounted(c.Request().Context()); outer != nil && m.cfg.ErrorHandler == nil {
-		owner = outer
-	}
+	owner := m.owner(c.Request().Context())
 	t := &adapter.HTTPToken{}
-	t.Init(c.Response(), c.Request(), m.proxies, m.clientIP(c))
+	t.Init(c.Response(), c.Request(), m.Proxies, m.clientIP(c))
 	t.Owner = owner
-	if d := t.Begin(m.verifier, m.cfg.Optional); d != nil {
+	if d := t.Begin(m.Verifier, m.cfg.Optional); d != nil {
 		return owner.refuse(c, d)
 	}
 	c.SetRequest(c.Request().WithContext(t))

@@ -94,3 +94,11 @@ func mounted(ctx context.Context) *settings {
 	m, _ := adapter.OwnerFrom(ctx).(*settings)
 	return m
 }
+
+// owner is whose ErrorHandler answers: m's own, else that of the Session in front of it.
+func (m *settings) owner(ctx context.Context) *settings {
+	if outer := mounted(ctx); outer != nil && m.cfg.ErrorHandler == nil {
+		return outer
+	}
+	return m
+}

@@ -114,3 +114,17 @@ func do(t testing.TB, h http.Handler, request string, lines ...string) (*http.Re
 }
 
 func newLog(w io.Writer) *log.Logger { return log.New(w, "", 0) }
+
+// doBody is do with a body of JSON.
+func doBody(t testing.TB, h http.Handler, request, body string) (*http.Response, string) {
+	t.Helper()
+	method, target, _ := strings.Cut(request, " ")
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	res := w.Result()
+	answer, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res, string(answer)
+}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
-	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // Config adjusts Session. The zero value is the strict choice.
@@ -38,43 +37,41 @@ type Config struct {
 	// Optional lets a request without a token through Bearer, as anonymous. Session
 	// refuses it: a session always is, and guards require one.
 	Optional bool
+	// Device, if set, names the device that a request comes from by something that the
+	// application has made sure of, such as the thumbprint of a client certificate. A
+	// refresh family then belongs to it. It is for TokenLogin, Refresh and Logout.
+	Device func(c echo.Context) string
 }
 
 // settings is a Config, compiled.
 type settings struct {
-	manager  *session.Manager // of Session
-	verifier *token.Verifier  // of Bearer
-	proxies  *adapter.Proxies
-	cfg      Config
+	adapter.Compiled
+	cfg Config
 }
 
 // Session gives every request behind it a session. It panics at construction,
 // with all mistakes joined, on a nil manager, several configurations or a bad
 // TrustProxy; it never panics afterwards.
 func Session(manager *session.Manager, cfg ...Config) echo.MiddlewareFunc {
-	m := sessionSettings(manager, cfg)
+	m := compile(cfg, adapter.ForSession("authecho", manager))
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error { return m.handle(c, next) }
 	}
 }
 
-func sessionSettings(manager *session.Manager, cfg []Config) *settings {
-	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
-		return adapter.Construct("authecho", manager, o)
-	})
-	m.manager = manager
-	return m
-}
-
-// compile panics with all mistakes that check finds.
-func compile(cfg []Config, check func([]adapter.Option) (*adapter.Proxies, error)) *settings {
+// compile panics with all mistakes that construct finds.
+func compile(cfg []Config, construct adapter.Construct) *settings {
 	m := &settings{}
 	var options []adapter.Option
 	for _, m.cfg = range cfg {
-		options = append(options, adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional})
+		o := adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional, Device: m.cfg.Device != nil}
+		if m.cfg.Skipper != nil {
+			o.Skips = "Skipper"
+		}
+		options = append(options, o)
 	}
 	var err error
-	if m.proxies, err = check(options); err != nil {
+	if m.Compiled, err = construct(options); err != nil {
 		panic(err)
 	}
 	return m
@@ -84,15 +81,15 @@ func (m *settings) handle(c echo.Context, next echo.HandlerFunc) error {
 	if m.cfg.Skipper != nil && m.cfg.Skipper(c) {
 		return next(c)
 	}
-	if adapter.Mounted(c.Request().Context(), m.manager) {
+	if adapter.Mounted(c.Request().Context(), m.Manager) {
 		return next(c)
 	}
 	res := c.Response()
 	r := &request{c: c, m: m}
 	inner := res.Writer
-	r.Init(inner, c.Request(), m.proxies, m.clientIP(c), r)
+	r.Init(inner, c.Request(), m.Proxies, m.clientIP(c), r)
 	r.Owner = m
-	if d := r.Begin(m.manager); d != nil {
+	if d := r.Begin(m.Manager); d != nil {
 		return m.refuse(c, d)
 	}
 	c.SetRequest(c.Request().WithContext(r))

@@ -17,11 +17,7 @@ import (
 // It panics at construction, with all mistakes joined, on a nil verifier, several
 // configurations or a bad TrustProxy; it never panics afterwards.
 func Bearer(verifier *token.Verifier, cfg ...Config) fiber.Handler {
-	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
-		return adapter.ConstructBearer("authfiber", verifier, o)
-	})
-	m.verifier = verifier
-	return m.bearer
+	return compile(cfg, adapter.ForBearer("authfiber", verifier)).bearer
 }
 
 // tokenRequest is what one request carries, in one allocation.
@@ -34,25 +30,15 @@ func (m *middleware) bearer(c *fiber.Ctx) error {
 	if m.cfg.Next != nil && m.cfg.Next(c) {
 		return c.Next()
 	}
-	r := &tokenRequest{x: exchange{c: c, ctx: c.UserContext(), proxies: m.proxies}}
-	x, st := &r.x, &r.st
-	owner := m
-	if outer := mounted(x.ctx); outer != nil && m.cfg.ErrorHandler == nil {
-		owner = outer
-	}
-	st.Owner = owner
-	if m.cfg.ClientIP != nil {
-		x.ip = m.cfg.ClientIP(c)
-	}
-	x.fetch(&bearerFields, true)
-	if d := adapter.BeginBearer(m.verifier, m.cfg.Optional, x, st); d != nil {
+	r := &tokenRequest{x: m.bind(c)}
+	owner := m.owner(r.x.ctx)
+	r.st.Owner = owner
+	r.x.fetch(&bearerFields, true)
+	if d := adapter.BeginBearer(m.Verifier, m.cfg.Optional, &r.x, &r.st); d != nil {
 		return owner.refuse(c, d)
 	}
-	c.SetUserContext(st)
-	if err := c.Next(); err != nil {
-		return owner.translate(c, err)
-	}
-	return nil
+	c.SetUserContext(&r.st)
+	return owner.translate(c, c.Next())
 }
 
 // JWKS publishes the ring's keys as a JSON Web Key Set, for the verifiers of other
@@ -61,8 +47,7 @@ func JWKS(ring *token.KeyRing) fiber.Handler {
 	check(adapter.CheckRing(ring))
 	keys := adaptor.HTTPHandler(ring.JWKS())
 	return func(c *fiber.Ctx) error {
-		// The adaptor adds lines where a handler of net/http replaces them, and a
-		// Cache-Control from in front would stay the first.
+		// The adaptor adds lines, and one from in front would stay the first.
 		for _, name := range [...]string{fiber.HeaderCacheControl, fiber.HeaderXContentTypeOptions} {
 			c.Response().Header.Del(name)
 		}

@@ -55,19 +55,13 @@ func (x *exchange) Host() string   { return string(x.c.Context().Host()) }
 func (x *exchange) Committed() bool { return false }
 
 func (x *exchange) peer() netip.Addr {
-	tcp, ok := x.c.Context().RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
+	tcp, _ := x.c.Context().RemoteAddr().(*net.TCPAddr) // nil has the zero address
 	return tcp.AddrPort().Addr().Unmap()
 }
 
 func (x *exchange) ClientIP() netip.Addr {
-	if x.ip.IsValid() || x.proxies == nil {
-		if x.ip.IsValid() {
-			return x.ip
-		}
-		return x.peer()
+	if x.ip.IsValid() {
+		return x.ip
 	}
 	return x.proxies.ClientIP(x.peer(), x.HeaderLines("X-Forwarded-For"))
 }
@@ -101,16 +95,10 @@ func (x *exchange) Secure() bool {
 // could not parse and with nameless cookies turned into named ones. Of other
 // fields it keeps the last line where net/http says the first.
 func (x *exchange) Header(name string) string {
-	if lines, ok := x.picked.Lines(name); ok {
-		if len(lines) == 0 {
-			return ""
-		}
+	if lines := x.HeaderLines(name); len(lines) > 0 {
 		return lines[0]
 	}
-	if raw := x.raw(); len(raw) > 0 {
-		return raw.First(name)
-	}
-	return string(x.c.Request().Header.Peek(name)) // a request that was made by hand
+	return ""
 }
 
 func (x *exchange) HeaderLines(name string) (all []string) {

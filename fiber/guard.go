@@ -88,3 +88,11 @@ func mounted(ctx context.Context) *middleware {
 	m, _ := adapter.OwnerFrom(ctx).(*middleware)
 	return m
 }
+
+// owner is whose ErrorHandler answers: m's own, else that of the Session in front of it.
+func (m *middleware) owner(ctx context.Context) *middleware {
+	if outer := mounted(ctx); outer != nil && m.cfg.ErrorHandler == nil {
+		return outer
+	}
+	return m
+}

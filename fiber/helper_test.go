@@ -145,3 +145,16 @@ func dial(t testing.TB, addr string) func(request string) (*http.Response, strin
 		return res, string(body)
 	}
 }
+
+// doBody is do with a body of JSON.
+func doBody(t testing.TB, a *fiber.App, request, body string) (*http.Response, string) {
+	t.Helper()
+	method, target, _ := strings.Cut(request, " ")
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	res, err := a.Test(r, -1)
+	require.NoError(t, err)
+	answer, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res, string(answer)
+}

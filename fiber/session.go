@@ -16,7 +16,6 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
-	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // Config adjusts Session. The zero value is the strict choice.
@@ -40,62 +39,52 @@ type Config struct {
 	// Optional lets a request without a token through Bearer, as anonymous. Session
 	// refuses it: a session always is, and guards require one.
 	Optional bool
+	// Device, if set, names the device that a request comes from by something that the
+	// application has made sure of, such as the thumbprint of a client certificate. A
+	// refresh family then belongs to it. It is for TokenLogin, Refresh and Logout.
+	Device func(c *fiber.Ctx) string
 }
 
 // middleware is a Config, compiled.
 type middleware struct {
-	manager  *session.Manager // of Session
-	verifier *token.Verifier  // of Bearer
-	proxies  *adapter.Proxies
-	cfg      Config
+	adapter.Compiled
+	cfg Config
 }
 
 // Session gives every request behind it a session. It panics at construction,
 // with all mistakes joined, on a nil manager, several configurations or a bad
 // TrustProxy; it never panics afterwards.
 func Session(manager *session.Manager, cfg ...Config) fiber.Handler {
-	m := newMiddleware(manager, cfg)
-	return m.handle
+	return compile(cfg, adapter.ForSession("authfiber", manager)).handle
 }
 
-func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
-	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
-		return adapter.Construct("authfiber", manager, o)
-	})
-	m.manager = manager
-	return m
-}
-
-// compile panics with all mistakes that check finds.
-func compile(cfg []Config, check func([]adapter.Option) (*adapter.Proxies, error)) *middleware {
+// compile panics with all mistakes that construct finds.
+func compile(cfg []Config, construct adapter.Construct) *middleware {
 	m := &middleware{}
 	var options []adapter.Option
 	for _, m.cfg = range cfg {
-		options = append(options, adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional})
+		o := adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional, Device: m.cfg.Device != nil}
+		if m.cfg.Next != nil {
+			o.Skips = "Next"
+		}
+		options = append(options, o)
 	}
 	var err error
-	if m.proxies, err = check(options); err != nil {
+	if m.Compiled, err = construct(options); err != nil {
 		panic(err)
 	}
 	return m
 }
 
 func (m *middleware) handle(c *fiber.Ctx) (err error) {
-	if m.cfg.Next != nil && m.cfg.Next(c) {
+	if m.cfg.Next != nil && m.cfg.Next(c) || adapter.Mounted(c.UserContext(), m.Manager) {
 		return c.Next()
 	}
-	ctx := c.UserContext()
-	if adapter.Mounted(ctx, m.manager) {
-		return c.Next()
-	}
-	r := &request{x: exchange{c: c, ctx: ctx, proxies: m.proxies}}
+	r := &request{x: m.bind(c)}
 	r.st.Owner = m
 	x, st := &r.x, &r.st
-	if m.cfg.ClientIP != nil {
-		x.ip = m.cfg.ClientIP(c)
-	}
 	x.fetch(&sessionFields, false)
-	if d := adapter.BeginSession(m.manager, x, st); d != nil {
+	if d := adapter.BeginSession(m.Manager, x, st); d != nil {
 		return m.refuse(c, d)
 	}
 	c.SetUserContext(st)
@@ -113,10 +102,15 @@ func (m *middleware) handle(c *fiber.Ctx) (err error) {
 	if d := adapter.CommitSession(x, st); d != nil {
 		return m.refuse(c, d)
 	}
-	if err != nil {
-		return m.translate(c, err)
+	return m.translate(c, err)
+}
+
+func (m *middleware) bind(c *fiber.Ctx) exchange {
+	x := exchange{c: c, ctx: c.UserContext(), proxies: m.Proxies}
+	if m.cfg.ClientIP != nil {
+		x.ip = m.cfg.ClientIP(c)
 	}
-	return nil
+	return x
 }
 
 // request is what one request carries, in one allocation.
@@ -128,12 +122,12 @@ type request struct {
 // translate turns what a handler passed on from a session call into its refusal.
 // What has been one already goes on in the form that the ErrorHandler gave it.
 func (m *middleware) translate(c *fiber.Ctx, err error) error {
+	if err == nil {
+		return nil
+	}
 	var native *fiber.Error
 	var denied *adapter.Denied
-	if errors.As(err, &native) || errors.As(err, &denied) {
-		return err
-	}
-	if d := adapter.Refusal(c.UserContext(), err); d != nil {
+	if d := adapter.Refusal(c.UserContext(), err); d != nil && !errors.As(err, &native) && !errors.As(err, &denied) {
 		return m.refuse(c, d)
 	}
 	return err

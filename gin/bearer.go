@@ -16,25 +16,18 @@ import (
 // It panics at construction, with all mistakes joined, on a nil verifier, several
 // configurations or a bad TrustProxy; it never panics afterwards.
 func Bearer(verifier *token.Verifier, cfg ...Config) gin.HandlerFunc {
-	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
-		return adapter.ConstructBearer("authgin", verifier, o)
-	})
-	m.verifier = verifier
-	return m.bearer
+	return compile(cfg, adapter.ForBearer("authgin", verifier)).bearer
 }
 
 func (m *middleware) bearer(c *gin.Context) {
 	if m.cfg.Skip != nil && m.cfg.Skip(c) {
 		return
 	}
-	owner := m
-	if outer := mounted(c.Request.Context()); outer != nil && m.cfg.ErrorHandler == nil {
-		owner = outer
-	}
+	owner := m.owner(c.Request.Context())
 	t := &adapter.HTTPToken{}
-	t.Init(c.Writer, c.Request, m.proxies, m.clientIP(c))
+	t.Init(c.Writer, c.Request, m.Proxies, m.clientIP(c))
 	t.Owner = owner
-	if d := t.Begin(m.verifier, m.cfg.Optional); d != nil {
+	if d := t.Begin(m.Verifier, m.cfg.Optional); d != nil {
 		owner.refuse(c, d)
 		return
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/session"
-	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // Config adjusts Session. The zero value is the strict choice.
@@ -37,41 +36,38 @@ type Config struct {
 	// Optional lets a request without a token through Bearer, as anonymous. Session
 	// refuses it: a session always is, and guards require one.
 	Optional bool
+	// Device, if set, names the device that a request comes from by something that the
+	// application has made sure of, such as the thumbprint of a client certificate. A
+	// refresh family then belongs to it. It is for TokenLogin, Refresh and Logout.
+	Device func(c *gin.Context) string
 }
 
 // middleware is a Config, compiled.
 type middleware struct {
-	manager  *session.Manager // of Session
-	verifier *token.Verifier  // of Bearer
-	proxies  *adapter.Proxies
-	cfg      Config
+	adapter.Compiled
+	cfg Config
 }
 
 // Session gives every request behind it a session. It panics at construction,
 // with all mistakes joined, on a nil manager, several configurations or a bad
 // TrustProxy; it never panics afterwards.
 func Session(manager *session.Manager, cfg ...Config) gin.HandlerFunc {
-	m := newMiddleware(manager, cfg)
-	return m.handle
+	return compile(cfg, adapter.ForSession("authgin", manager)).handle
 }
 
-func newMiddleware(manager *session.Manager, cfg []Config) *middleware {
-	m := compile(cfg, func(o []adapter.Option) (*adapter.Proxies, error) {
-		return adapter.Construct("authgin", manager, o)
-	})
-	m.manager = manager
-	return m
-}
-
-// compile panics with all mistakes that check finds.
-func compile(cfg []Config, check func([]adapter.Option) (*adapter.Proxies, error)) *middleware {
+// compile panics with all mistakes that construct finds.
+func compile(cfg []Config, construct adapter.Construct) *middleware {
 	m := &middleware{}
 	var options []adapter.Option
 	for _, m.cfg = range cfg {
-		options = append(options, adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional})
+		o := adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional, Device: m.cfg.Device != nil}
+		if m.cfg.Skip != nil {
+			o.Skips = "Skip"
+		}
+		options = append(options, o)
 	}
 	var err error
-	if m.proxies, err = check(options); err != nil {
+	if m.Compiled, err = construct(options); err != nil {
 		panic(err)
 	}
 	return m
@@ -81,16 +77,16 @@ func (m *middleware) handle(c *gin.Context) {
 	if m.cfg.Skip != nil && m.cfg.Skip(c) {
 		return
 	}
-	if ctx := c.Request.Context(); adapter.Mounted(ctx, m.manager) {
+	if ctx := c.Request.Context(); adapter.Mounted(ctx, m.Manager) {
 		if r := requestFrom(ctx); r != nil && !r.reached() {
 			r.run() // Engine.HandleContext has put Gin's own writer back
 		}
 		return
 	}
 	r := &request{c: c, m: m, inner: c.Writer}
-	r.Init(c.Writer, c.Request, m.proxies, m.clientIP(c), r)
+	r.Init(c.Writer, c.Request, m.Proxies, m.clientIP(c), r)
 	r.Owner = r
-	if d := r.Begin(m.manager); d != nil {
+	if d := r.Begin(m.Manager); d != nil {
 		m.refuse(c, d)
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/redisstore"
@@ -54,7 +55,7 @@ func exercise(t *testing.T, client rueidis.Client, prefix string) error {
 	if err != nil {
 		return err
 	}
-	s := r.Sessions()
+	s, families := r.Sessions(), r.Refresh()
 	ctx, owner, until := t.Context(), revocation.Owner{Tag: [4]byte{1}, Hash: [12]byte{1}}, time.Now().Add(time.Hour)
 	place := func(n byte) session.StoreKey { return session.StoreKey{Tag: owner.Tag, Hash: [32]byte{n}} }
 	record := func(n byte, version uint64) session.Entry {
@@ -76,14 +77,37 @@ func exercise(t *testing.T, client rueidis.Client, prefix string) error {
 		func() error { _, err := s.List(ctx, owner); return err },
 		func() error { _, err := s.EndOne(ctx, owner, revocation.Handle{2}, until); return err },
 		func() error { _, err := s.Take(ctx, place(3)); return err },
-		func() error { _, _, err := s.Revoked(ctx, owner, revocation.Handle{2}); return err },
+		func() error {
+			_, err := s.Revoked(ctx, owner, revocation.Asked{Session: revocation.Handle{2}})
+			return err
+		},
 		func() error { return s.Deny(ctx, owner, revocation.Handle{3}, until) },
 		func() error { return s.RestoreEpoch(ctx, owner, 7, until) },
 		func() error { _, err := s.RaiseEpoch(ctx, owner, until); return err },
 		func() error { _, err := s.EndAll(ctx, owner, until); return err },
+		func() error { _, _, err := families.CreateFamily(ctx, family(owner, 1), 9); return err },
+		func() error { _, _, err := families.CreateFamily(ctx, family(owner, 2), 1); return err },
+		func() error { return families.Sight(ctx, owner, handle(2), revocation.Answer{Generation: 1}) },
+		func() error {
+			_, err := families.FindFamily(ctx, refresh.Key{Tag: owner.Tag, Handle: handle(2)})
+			return err
+		},
+		func() error {
+			_, err := families.Rotate(ctx, refresh.Key{Tag: owner.Tag, Handle: handle(2)}, token(1))
+			return err
+		},
+		func() error {
+			_, err := families.Rotate(ctx, refresh.Key{Tag: owner.Tag, Handle: handle(2)}, token(1))
+			return err
+		},
+		func() error { _, err := families.Families(ctx, owner); return err },
+		func() error {
+			_, err := families.EndFamily(ctx, refresh.Key{Tag: owner.Tag, Handle: handle(2)}, token(1).Rules)
+			return err
+		},
 	} {
 		// What is missing because an earlier act was refused is no finding.
-		if err := act(); err != nil && !errors.Is(err, session.ErrGone) {
+		if err := act(); err != nil && !errors.Is(err, session.ErrGone) && !errors.Is(err, refresh.ErrGone) {
 			errs = append(errs, err)
 		}
 	}
@@ -114,6 +138,11 @@ func TestACL(t *testing.T) {
 		require.Len(t, devices, 1)
 		require.NoError(t, s.m.RevokeAll(t.Context(), "ann"))
 		require.Equal(t, nobody, s.who(laptop))
+		first, second := s.rotated("ann")
+		require.NoError(t, s.verify(second))
+		s.pass(pastGrace)
+		s.refused(first.Refresh)
+		require.ErrorIs(t, s.verify(second), revocation.ErrRevoked)
 	})
 	for _, right := range rights {
 		t.Run("without "+right, func(t *testing.T) {

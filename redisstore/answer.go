@@ -19,16 +19,17 @@ var (
 // answer is what a script said.
 type answer struct {
 	said int64
-	// record is a record or an epoch, if that was all that was said.
+	// record is a record or an epoch. isRecord says that it was all that was said.
 	record   string
 	isRecord bool
-	// epoch and entries come with a number; entries are field and record each.
-	epoch   uint64
+	// entries are field and record each.
 	entries []rueidis.RedisMessage
 }
 
+func (a answer) epoch() uint64 { return number(a.record) }
+
 // run executes a script on the hash of tag, and reports what it found dead there.
-func (s *sessions) run(ctx context.Context, script *rueidis.Lua, tag [4]byte, args []string) (answer, error) {
+func (s *records) run(ctx context.Context, script *rueidis.Lua, tag [4]byte, args []string) (answer, error) {
 	m, err := script.Exec(ctx, s.client, []string{s.key(tag)}, args).ToMessage()
 	if err != nil {
 		return answer{}, err
@@ -49,11 +50,9 @@ func (s *sessions) run(ctx context.Context, script *rueidis.Lua, tag [4]byte, ar
 	if a.said, err = parts[0].AsInt64(); err != nil {
 		return answer{}, errAnswer
 	}
-	epoch, err := parts[1].ToString()
-	if err != nil {
+	if a.record, err = parts[1].ToString(); err != nil {
 		return answer{}, errAnswer
 	}
-	a.epoch = number(epoch)
 	gone, err := parts[2].ToArray()
 	if err != nil {
 		return answer{}, errAnswer
@@ -68,7 +67,7 @@ func (s *sessions) run(ctx context.Context, script *rueidis.Lua, tag [4]byte, ar
 }
 
 // runOr runs spare if memory is too full for script.
-func (s *sessions) runOr(ctx context.Context, script, spare *rueidis.Lua, tag [4]byte, args []string) (answer, error) {
+func (s *records) runOr(ctx context.Context, script, spare *rueidis.Lua, tag [4]byte, args []string) (answer, error) {
 	a, err := s.run(ctx, script, tag, args)
 	if redisErr, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(redisErr.Error(), "OOM") {
 		return s.run(ctx, spare, tag, args)

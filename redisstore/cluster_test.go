@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/storetest"
@@ -56,6 +57,9 @@ func clusterContract(t *testing.T, client rueidis.Client) {
 	t.Run("sessions", func(t *testing.T) {
 		storetest.TestSessions(t, func(t *testing.T, now func() time.Time) session.Store { return fresh(t, now).Sessions() })
 	})
+	t.Run("families", func(t *testing.T) {
+		storetest.TestFamilies(t, func(t *testing.T, now func() time.Time) refresh.Store { return fresh(t, now).Refresh() })
+	})
 	t.Run("revocations", func(t *testing.T) {
 		storetest.TestRevocations(t, func(t *testing.T, now func() time.Time) revocation.Store { return fresh(t, now).Revocations() })
 	})
@@ -70,6 +74,10 @@ func clusterOneKey(t *testing.T, c *cluster, client rueidis.Client) {
 	r := s.request(phone)
 	require.NoError(t, r.Renew(t.Context()))
 	phone = s.cookie(r)
+	first, _ := s.rotated("ann")
+	s.pass(pastGrace)
+	second := s.answered(first.Refresh, "late-repeat")
+	require.NoError(t, s.verify(second))
 	key, _ := s.place(laptop)
 	require.Equal(t, []string{key}, c.keys(t, "one:"))
 	require.NoError(t, s.m.RevokeAll(t.Context(), "ann"))
@@ -77,6 +85,8 @@ func clusterOneKey(t *testing.T, c *cluster, client rueidis.Client) {
 	for _, v := range []string{laptop, phone, gone} {
 		require.Equal(t, nobody, s.who(v))
 	}
+	s.refused(second.Refresh)
+	require.ErrorIs(t, s.verify(second), revocation.ErrRevoked)
 }
 
 // clusterSpread: no primary is idle, and each subject is found wherever it is.
@@ -188,6 +198,10 @@ func clusterMove(t *testing.T, c *cluster, client rueidis.Client) {
 			require.True(t, ended)
 			require.NoError(t, s.logout(left))
 			added := s.login(subject)
+			tokens := s.enter(subject)
+			s.pass(pastWindow)
+			next := s.answered(tokens.Refresh, "rotated")
+			require.NoError(t, s.verify(next))
 
 			c.carry(t, slot, from, to)
 			c.end(t, slot, from, to)
@@ -199,8 +213,10 @@ func clusterMove(t *testing.T, c *cluster, client rueidis.Client) {
 			require.NoError(t, err)
 			require.Equal(t, "apple", got)
 			r.Finish()
+			s.answered(next.Refresh, "coalesced")
 			require.NoError(t, s.m.RevokeAll(t.Context(), subject))
 			require.Equal(t, nobody, s.who(kept))
+			s.refused(next.Refresh)
 		})
 	}
 }
@@ -348,12 +364,14 @@ func clusterRights(t *testing.T, c *cluster) {
 func clusterFailover(t *testing.T, c *cluster, client rueidis.Client) {
 	s := newSite(t, client, prefixed("fail:"))
 	values, ended := map[string]string{}, map[string]string{}
+	tokens, over := map[string]refresh.Tokens{}, map[string]refresh.Tokens{}
 	for i := range 20 {
 		subject := fmt.Sprintf("user%d", i)
-		ended[subject] = s.login(subject)
+		ended[subject], over[subject] = s.login(subject), s.enter(subject)
 		require.NoError(t, s.m.RevokeAll(t.Context(), subject))
-		values[subject] = s.login(subject)
+		values[subject], tokens[subject] = s.login(subject), s.enter(subject)
 	}
+	s.pass(pastWindow)
 	c.replica.must(t, "CLUSTER", "FAILOVER")
 	for _, n := range c.all() {
 		require.True(t, until(func() bool {
@@ -368,6 +386,8 @@ func clusterFailover(t *testing.T, c *cluster, client rueidis.Client) {
 	for subject, v := range values {
 		require.Equal(t, subject, s.who(v))
 		require.Equal(t, nobody, s.who(ended[subject]))
+		s.refused(over[subject].Refresh)
+		require.NoError(t, s.verify(s.answered(tokens[subject].Refresh, "rotated")))
 		require.NoError(t, s.m.RevokeAll(t.Context(), subject))
 		require.Equal(t, nobody, s.who(v))
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // List implements session.Store.
-func (s *sessions) List(ctx context.Context, owner revocation.Owner) ([]session.Keyed, error) {
+func (s *records) List(ctx context.Context, owner revocation.Owner) ([]session.Keyed, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	got, err := s.run(ctx, listScript, owner.Tag, []string{strconv.FormatInt(s.now(), 10), string(owner.Hash[:])})
@@ -33,7 +33,7 @@ func (s *sessions) List(ctx context.Context, owner revocation.Owner) ([]session.
 }
 
 // EndOne implements session.Store.
-func (s *sessions) EndOne(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) (session.Keyed, error) {
+func (s *records) EndOne(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) (session.Keyed, error) {
 	got, err := s.revoke(ctx, endOneScript, owner, until, string(handle[:]))
 	if err != nil {
 		return session.Keyed{}, err
@@ -56,7 +56,7 @@ func (s *sessions) EndOne(ctx context.Context, owner revocation.Owner, handle re
 }
 
 // EndOthers implements session.Store.
-func (s *sessions) EndOthers(ctx context.Context, owner revocation.Owner, keep revocation.Handle, until time.Time) (uint64, []session.Keyed, error) {
+func (s *records) EndOthers(ctx context.Context, owner revocation.Owner, keep revocation.Handle, until time.Time) (uint64, []session.Keyed, error) {
 	got, err := s.revoke(ctx, endManyScript, owner, until, string(keep[:]))
 	if err != nil {
 		return 0, nil, err
@@ -64,11 +64,11 @@ func (s *sessions) EndOthers(ctx context.Context, owner revocation.Owner, keep r
 	if got.said == saidGone {
 		return 0, nil, session.ErrGone
 	}
-	return got.epoch, s.ended(owner.Tag, got.entries), got.want(saidDone, nil)
+	return got.epoch(), s.ended(owner.Tag, got.entries), got.want(saidDone, nil)
 }
 
 // EndAll implements session.Store.
-func (s *sessions) EndAll(ctx context.Context, owner revocation.Owner, until time.Time) ([]session.Keyed, error) {
+func (s *records) EndAll(ctx context.Context, owner revocation.Owner, until time.Time) ([]session.Keyed, error) {
 	got, err := s.revoke(ctx, endManyScript, owner, until, "")
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (s *sessions) EndAll(ctx context.Context, owner revocation.Owner, until tim
 
 // ended reads what a script removed, oldest first. What cannot be read has ended
 // all the same: an end must not fail over it.
-func (s *sessions) ended(tag [4]byte, m []rueidis.RedisMessage) []session.Keyed {
+func (s *records) ended(tag [4]byte, m []rueidis.RedisMessage) []session.Keyed {
 	var all []session.Keyed
 	for ; len(m) > 0; m = m[2:] {
 		if k, err := s.entry(tag, m); err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/redisstore"
 )
@@ -69,7 +70,7 @@ func TestFrozenServer(t *testing.T) {
 	require.True(t, until(func() bool { return patient.who(v) == "ann" }), "the store does not come back")
 	// What was sent and not answered may still be decided: never otherwise than asked.
 	require.True(t, until(func() bool {
-		_, denied, err := patient.store.Revoked(t.Context(), owner, handle)
-		return err == nil && denied == (patient.who(gone) == nobody)
+		found, err := patient.store.Revoked(t.Context(), owner, revocation.Asked{Session: handle})
+		return err == nil && found.Denied == (patient.who(gone) == nobody)
 	}))
 }

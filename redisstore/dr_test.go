@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/redisstore"
@@ -25,6 +26,8 @@ type site struct {
 	t      *testing.T
 	m      *session.Manager
 	store  session.Store
+	tokens *refresh.Rotator
+	events events
 	prefix string
 	ahead  atomic.Int64 // of the real time, which the server keeps
 }
@@ -52,6 +55,11 @@ func newSite(t *testing.T, client rueidis.Client, change ...func(*redisstore.Con
 	require.NoError(t, err)
 	s.store = r.Sessions()
 	s.m, err = session.New(s.store, session.Config{Secret: secret('s'), Now: s.now, StoreTimeout: time.Minute})
+	require.NoError(t, err)
+	s.tokens, err = refresh.New(s.m.Revocations(), refresh.Config{
+		Issuer: issuer{}, Wired: []string{issuer{}.Audience()}, Secrets: [][]byte{secret('r')},
+		Audit: &s.events, Now: s.now, StoreTimeout: time.Minute,
+	})
 	require.NoError(t, err)
 	return s
 }

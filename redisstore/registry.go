@@ -8,34 +8,48 @@ import (
 
 // The field "r" of a tag's hash holds what was revoked of its owners:
 //
-//	owner 12 | handle 16 | epoch 8 | until 6, ms    each
+//	owner 12 | handle 16 | epoch or generation 8 | floor 8 | until 6, ms    each
 //
-// A record with an epoch is its owner's; one without denies the handle.
+// One with a floor voids answers of the family's generation. One without has the
+// owner's epoch, or if that is zero as well, denies the handle.
 const (
 	registryField = "r"
-	registryLen   = 42
+	registryLen   = 50
 
 	atRevokedHandle = 12
 	atRevokedEpoch  = 28
-	atRevokedUntil  = 36
+	atRevokedFloor  = 36
+	atRevokedUntil  = 44
 )
 
 var errRegistry = errors.New("redisstore: the revocations under this key are none of ours")
 
 // revoked looks up an owner in the field "r", which is empty if there is none.
-func revoked(r string, owner revocation.Owner, handle revocation.Handle, now int64) (epoch uint64, denied bool, err error) {
+func revoked(r string, owner revocation.Owner, a revocation.Asked, now int64) (f revocation.Found, err error) {
 	if len(r)%registryLen != 0 {
-		return 0, false, errRegistry
+		return f, errRegistry
 	}
 	for ; len(r) > 0; r = r[registryLen:] {
 		if r[:atRevokedHandle] != string(owner.Hash[:]) || int64(number(r[atRevokedUntil:registryLen])) <= now {
 			continue
 		}
-		if n := number(r[atRevokedEpoch:atRevokedUntil]); n != 0 {
-			epoch = max(epoch, n)
-		} else if r[atRevokedHandle:atRevokedEpoch] == string(handle[:]) {
-			denied = true
+		handle := r[atRevokedHandle:atRevokedEpoch]
+		n, floor := number(r[atRevokedEpoch:atRevokedFloor]), number(r[atRevokedFloor:atRevokedUntil])
+		switch {
+		case floor != 0:
+			if n == a.Generation && names(handle, a.Session) {
+				f.Floor = max(f.Floor, floor)
+			}
+		case n != 0:
+			f.Epoch = max(f.Epoch, n)
+		case names(handle, a.Session), names(handle, a.Token):
+			f.Denied = true
 		}
 	}
-	return epoch, denied, nil
+	return f, nil
+}
+
+// names says whether the stored handle is h. The zero one names nothing.
+func names(stored string, h revocation.Handle) bool {
+	return h != (revocation.Handle{}) && stored == string(h[:])
 }

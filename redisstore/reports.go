@@ -38,14 +38,14 @@ func (r *reporters) send(key session.StoreKey, e session.Entry, why session.Endi
 
 // Report implements session.Reporter. What Redis expires unseen is reported by
 // nobody.
-func (s *sessions) Report(f func(key session.StoreKey, e session.Entry, why session.Ending)) {
+func (s *records) Report(f func(key session.StoreKey, e session.Entry, why session.Ending)) {
 	s.reports.add(f)
 }
 
 // report tells of what a script removed because it was dead: field, record and
 // reason each. The script removed it, so no other node reports it as well. What
 // cannot be read has ended all the same and there is nothing to say of it.
-func (s *sessions) report(tag [4]byte, gone []rueidis.RedisMessage) {
+func (s *records) report(tag [4]byte, gone []rueidis.RedisMessage) {
 	for ; len(gone) >= 3; gone = gone[3:] {
 		k, err := s.entry(tag, gone)
 		if err != nil {
@@ -60,7 +60,7 @@ func (s *sessions) report(tag [4]byte, gone []rueidis.RedisMessage) {
 }
 
 // entry reads a field and its record at the begin of m.
-func (s *sessions) entry(tag [4]byte, m []rueidis.RedisMessage) (session.Keyed, error) {
+func (s *records) entry(tag [4]byte, m []rueidis.RedisMessage) (session.Keyed, error) {
 	field, err := m[0].ToString()
 	if err != nil {
 		return session.Keyed{}, err

@@ -11,33 +11,33 @@ import (
 )
 
 // Revoked implements revocation.Store.
-func (s *sessions) Revoked(ctx context.Context, owner revocation.Owner, handle revocation.Handle) (uint64, bool, error) {
+func (s *records) Revoked(ctx context.Context, owner revocation.Owner, a revocation.Asked) (f revocation.Found, err error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	r, err := s.client.Do(ctx, s.client.B().Hget().Key(s.key(owner.Tag)).Field(registryField).Build()).ToString()
 	if rueidis.IsRedisNil(err) {
-		return 0, false, nil
+		return f, nil
 	}
 	if err != nil {
-		return 0, false, err
+		return f, err
 	}
-	return revoked(r, owner, handle, s.now())
+	return revoked(r, owner, a, s.now())
 }
 
 // RaiseEpoch implements revocation.Store.
-func (s *sessions) RaiseEpoch(ctx context.Context, owner revocation.Owner, until time.Time) (uint64, error) {
+func (s *records) RaiseEpoch(ctx context.Context, owner revocation.Owner, until time.Time) (uint64, error) {
 	got, err := s.revoke(ctx, raiseScript, owner, until)
 	if err != nil {
 		return 0, err
 	}
-	if !got.isRecord || len(got.record) != 8 {
+	if len(got.record) != 8 {
 		return 0, errAnswer
 	}
-	return number(got.record), nil
+	return got.epoch(), got.want(saidDone, nil)
 }
 
 // RestoreEpoch implements revocation.Store.
-func (s *sessions) RestoreEpoch(ctx context.Context, owner revocation.Owner, epoch uint64, until time.Time) error {
+func (s *records) RestoreEpoch(ctx context.Context, owner revocation.Owner, epoch uint64, until time.Time) error {
 	got, err := s.revoke(ctx, restoreScript, owner, until, u64(epoch))
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (s *sessions) RestoreEpoch(ctx context.Context, owner revocation.Owner, epo
 }
 
 // Deny implements revocation.Store.
-func (s *sessions) Deny(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) error {
+func (s *records) Deny(ctx context.Context, owner revocation.Owner, handle revocation.Handle, until time.Time) error {
 	got, err := s.revoke(ctx, denyScript, owner, until, string(handle[:]))
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (s *sessions) Deny(ctx context.Context, owner revocation.Owner, handle revo
 }
 
 // revoke runs a script that remembers something until a time.
-func (s *sessions) revoke(ctx context.Context, script *rueidis.Lua, owner revocation.Owner, until time.Time, what ...string) (answer, error) {
+func (s *records) revoke(ctx context.Context, script *rueidis.Lua, owner revocation.Owner, until time.Time, what ...string) (answer, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	now := s.now()

@@ -15,9 +15,9 @@ import (
 // allow-oom even DEL and GET answer OOM in a script).
 //
 // ARGV[1] is the caller's clock in milliseconds. An answer is a number of those
-// below, a record or an epoch, or an array
+// below, a record, or an array
 //
-//	number, epoch, what was dead and is removed (field, record, why each), entries (field, record each)
+//	number, epoch or record, sessions that were dead and are removed (field, record, why each), entries (field, record each)
 const (
 	saidGone   = 0
 	saidDone   = 1
@@ -25,15 +25,36 @@ const (
 	saidGrows  = 3
 	saidLimit  = 4
 	saidFull   = 5
+	saidVoid   = 6
 
 	deadRevoked = 2
 )
 
-// luaRecord judges one record. dead answers nil, 1 for expired or 2 for revoked,
+const luaBegin = `
+local key, now = KEYS[1], tonumber(ARGV[1])
+`
+
+// luaRecord judges one record. revoked asks the field "r" about an owner, one handle of
+// theirs and the halves of its epoch. dead answers nil, 1 for expired or 2 for revoked,
 // and fails on what is no record: nothing may be concluded from that. The halves of
 // a live record's epoch follow.
 const luaRecord = `
-local key, now = KEYS[1], tonumber(ARGV[1])
+local function revoked(r, owner, handle, hi, lo)
+  if #r % 50 ~= 0 then error('sallyport: the revocations are none of ours') end
+  for i = 1, #r, 50 do
+    if string.sub(r, i, i + 11) == owner then
+      local h, l, floor, till = struct.unpack('>I4I4I8I6', r, i + 28)
+      if till > now and floor == 0 then
+        if h == 0 and l == 0 then
+          if string.sub(r, i + 12, i + 27) == handle then return true end
+        elseif h > hi or (h == hi and l > lo) then
+          return true
+        end
+      end
+    end
+  end
+  return false
+end
 
 local function dead(v, r)
   if #v < 59 then error('sallyport: the value is none of ours') end
@@ -41,20 +62,7 @@ local function dead(v, r)
   if format ~= 1 and format ~= 2 then error('sallyport: the value is none of ours') end
   if expires <= now then return 1 end
   if not r or flags < 4 then return nil, hi, lo end
-  if #r % 42 ~= 0 then error('sallyport: the revocations are none of ours') end
-  local owner = string.sub(v, 25, 36)
-  for i = 1, #r, 42 do
-    if string.sub(r, i, i + 11) == owner then
-      local h, l, till = struct.unpack('>I4I4I6', r, i + 28)
-      if till > now then
-        if h == 0 and l == 0 then
-          if string.sub(r, i + 12, i + 27) == string.sub(v, 37, 52) then return 2 end
-        elseif h > hi or (h == hi and l > lo) then
-          return 2
-        end
-      end
-    end
-  end
+  if revoked(r, string.sub(v, 25, 36), string.sub(v, 37, 52), hi, lo) then return 2 end
   return nil, hi, lo
 end
 `
@@ -90,9 +98,17 @@ local function stamped(v, epoch)
 end
 `
 
-// luaScan goes through the whole hash and clears away what is dead.
+// luaScan goes through the whole hash and clears away what is dead: sessions by
+// whatever killed them, refresh families that were revoked. What runs out of those is
+// decided by another clock, see luaFamily.
 const luaScan = `
 local all
+
+local function lost(f, v, r)
+  if not v or not r or #f ~= 17 or #v < 138 then return false end
+  local format, hi, lo = struct.unpack('>BI4I4', v)
+  return (format == 3 or format == 4) and revoked(r, string.sub(v, 70, 81), string.sub(f, 2), hi, lo)
+end
 
 local function each(r, visit)
   all = all or redis.call('HGETALL', key)
@@ -110,6 +126,9 @@ local function each(r, visit)
           visit(i, f, v)
         end
       end
+    elseif lost(f, v, r) then
+      redis.call('HDEL', key, f)
+      all[i + 1] = false
     end
   end
 end
@@ -142,18 +161,21 @@ end
 // luaRegistry reads and writes what is revoked, pruned of what has run out.
 const luaRegistry = `
 local function register(r, owner)
-  local o = {owner = owner, rest = {}, denied = {}, hi = 0, lo = 0, till = 0}
+  local o = {owner = owner, rest = {}, denied = {}, voids = {}, hi = 0, lo = 0, till = 0}
   if not r then return o end
-  if #r % 42 ~= 0 then error('sallyport: the revocations are none of ours') end
-  for i = 1, #r, 42 do
-    local h, l, till = struct.unpack('>I4I4I6', r, i + 28)
+  if #r % 50 ~= 0 then error('sallyport: the revocations are none of ours') end
+  for i = 1, #r, 50 do
+    local h, l, floor, till = struct.unpack('>I4I4I8I6', r, i + 28)
     if till > now then
+      local handle = string.sub(r, i + 12, i + 27)
       if string.sub(r, i, i + 11) ~= owner then
-        o.rest[#o.rest + 1] = string.sub(r, i, i + 41)
+        o.rest[#o.rest + 1] = string.sub(r, i, i + 49)
+      elseif floor ~= 0 then
+        o.voids[#o.voids + 1] = {handle = handle, gen = h * 4294967296 + l, floor = floor, till = till}
       elseif h ~= 0 or l ~= 0 then
         o.hi, o.lo, o.till = h, l, till
       else
-        o.denied[#o.denied + 1] = {handle = string.sub(r, i + 12, i + 27), till = till}
+        o.denied[#o.denied + 1] = {handle = handle, till = till}
       end
     end
   end
@@ -163,10 +185,13 @@ end
 local function store(o, ttl)
   local t = o.rest
   if o.hi ~= 0 or o.lo ~= 0 then
-    t[#t + 1] = o.owner .. string.rep('\0', 16) .. struct.pack('>I4I4I6', o.hi, o.lo, o.till)
+    t[#t + 1] = o.owner .. string.rep('\0', 16) .. struct.pack('>I4I4I8I6', o.hi, o.lo, 0, o.till)
   end
   for _, d in ipairs(o.denied) do
-    t[#t + 1] = o.owner .. d.handle .. struct.pack('>I4I4I6', 0, 0, d.till)
+    t[#t + 1] = o.owner .. d.handle .. struct.pack('>I8I8I6', 0, 0, d.till)
+  end
+  for _, d in ipairs(o.voids) do
+    t[#t + 1] = o.owner .. d.handle .. struct.pack('>I8I8I6', d.gen, d.floor, d.till)
   end
   local r = table.concat(t)
   if r == '' then
@@ -189,9 +214,11 @@ local function raise(o, till)
   local us = t[1] * 1000000 + t[2]
   local h, l = math.floor(us / 4294967296), us % 4294967296
   if h > hi or (h == hi and l > lo) then hi, lo = h, l end
-  o.hi, o.lo, o.denied = hi, lo, {}
+  o.hi, o.lo, o.denied, o.voids = hi, lo, {}, {}
   o.till = math.max(o.till, tonumber(till))
 end
+
+local function full(o) return #o.denied + #o.voids >= MAXDENIED end
 
 -- deny answers false if there is no room.
 local function deny(o, handle, till)
@@ -201,8 +228,21 @@ local function deny(o, handle, till)
       return true
     end
   end
-  if #o.denied >= MAXDENIED then return false end
+  if full(o) then return false end
   o.denied[#o.denied + 1] = {handle = handle, till = tonumber(till)}
+  return true
+end
+
+-- void answers false if there is no room.
+local function void(o, handle, gen, floor, till)
+  for _, d in ipairs(o.voids) do
+    if d.handle == handle and d.gen == gen then
+      d.floor, d.till = math.max(d.floor, floor), math.max(d.till, till)
+      return true
+    end
+  end
+  if full(o) then return false end
+  o.voids[#o.voids + 1] = {handle = handle, gen = gen, floor = floor, till = till}
   return true
 end
 `
@@ -210,6 +250,7 @@ end
 const (
 	oomRefused = "#!lua\n"
 	oomAllowed = "#!lua flags=allow-oom\n"
+	readOnly   = "#!lua flags=no-writes\n"
 )
 
 func script(parts ...string) *rueidis.Lua {
@@ -243,10 +284,10 @@ return 1
 )
 
 var (
-	swapScript = script(oomRefused, luaRecord, luaSwap, luaSwapWrite)
+	swapScript = script(oomRefused, luaBegin, luaRecord, luaSwap, luaSwapWrite)
 	// When memory is full: only what is no longer than what it replaces, so that
 	// sessions in use stay alive.
-	swapFullScript = script(oomAllowed, luaRecord, luaSwap, luaSwapFits, luaSwapWrite)
+	swapFullScript = script(oomAllowed, luaBegin, luaRecord, luaSwap, luaSwapFits, luaSwapWrite)
 )
 
 // rename: ARGV now, old field, version, next, ttl, new field, left or "". A record
@@ -284,13 +325,13 @@ return 1
 )
 
 var (
-	renameScript     = script(oomRefused, luaRecord, luaHash, luaScan, luaRename, luaRenameWrite)
-	renameFullScript = script(oomAllowed, luaRecord, luaHash, luaScan, luaRename, luaRenameFits, luaRenameWrite)
+	renameScript     = script(oomRefused, luaBegin, luaRecord, luaHash, luaScan, luaRename, luaRenameWrite)
+	renameFullScript = script(oomAllowed, luaBegin, luaRecord, luaHash, luaScan, luaRename, luaRenameFits, luaRenameWrite)
 )
 
 // take: ARGV now, field. A record is the one that was removed, also if it is none
 // of ours: an end must not wait for who can read it.
-var takeScript = script(oomAllowed, luaRecord, luaHash, `
+var takeScript = script(oomAllowed, luaBegin, luaRecord, luaHash, `
 local v, r = fetch(ARGV[2])
 if not v then return 0 end
 local why = ours(v) and dead(v, r)
@@ -303,7 +344,7 @@ return v
 `)
 
 // reap: ARGV now, field. Removes the record if it is dead.
-var reapScript = script(oomAllowed, luaRecord, luaHash, `
+var reapScript = script(oomAllowed, luaBegin, luaRecord, luaHash, `
 local v, r = fetch(ARGV[2])
 local why = v and dead(v, r)
 if not why then return 0 end
@@ -313,7 +354,7 @@ return {0, '', gone}
 
 // create: ARGV now, field, next, ttl, owner or "", max or 0 for an unlisted one,
 // refuse 0 or 1, until of the epoch or 0, its ttl.
-var createScript = script(oomRefused, luaRecord, luaHash, luaScan, luaRegistry, `
+var createScript = script(oomRefused, luaBegin, luaRecord, luaHash, luaScan, luaRegistry, `
 local field, owner, max = ARGV[2], ARGV[5], tonumber(ARGV[6])
 local v, r = fetch(field)
 if v then
@@ -357,7 +398,7 @@ return {1, stamp, gone, ended}
 `)
 
 // list: ARGV now, owner.
-var listScript = script(oomAllowed, luaRecord, luaHash, luaScan, `
+var listScript = script(oomAllowed, luaBegin, luaRecord, luaHash, luaScan, `
 local mine, entries = listed(ARGV[2], redis.call('HGET', key, 'r'), true), {}
 for _, m in ipairs(mine) do
   entries[#entries + 1] = m.f
@@ -367,7 +408,7 @@ return {1, '', gone, entries}
 `)
 
 // endOne: ARGV now, owner, handle, until, ttl.
-var endOneScript = script(oomAllowed, luaRecord, luaHash, luaScan, luaRegistry, `
+var endOneScript = script(oomAllowed, luaBegin, luaRecord, luaHash, luaScan, luaRegistry, `
 local r, ended = redis.call('HGET', key, 'r'), {}
 for _, m in ipairs(listed(ARGV[2], r)) do
   if m.handle == ARGV[3] then
@@ -383,7 +424,7 @@ return {0, '', gone}
 `)
 
 // endMany: ARGV now, owner, the handle to keep or "", until, ttl.
-var endManyScript = script(oomAllowed, luaRecord, luaHash, luaScan, luaRegistry, `
+var endManyScript = script(oomAllowed, luaBegin, luaRecord, luaHash, luaScan, luaRegistry, `
 local r, ended = redis.call('HGET', key, 'r'), {}
 local mine, kept = listed(ARGV[2], r), nil
 for _, m in ipairs(mine) do
@@ -405,27 +446,27 @@ return {1, epoch(o), gone, ended}
 `)
 
 // raise: ARGV now, owner, until, ttl. Answers the epoch.
-var raiseScript = script(oomAllowed, luaRecord, luaHash, luaRegistry, `
+var raiseScript = script(oomAllowed, luaBegin, luaRecord, luaHash, luaScan, luaRegistry, `
 local o = register(redis.call('HGET', key, 'r'), ARGV[2])
 raise(o, ARGV[3])
-store(o, ARGV[4])
-return epoch(o)
+each(store(o, ARGV[4]))
+return {1, epoch(o), gone}
 `)
 
 // restore: ARGV now, owner, epoch, until, ttl.
-var restoreScript = script(oomAllowed, luaRecord, luaHash, luaRegistry, `
+var restoreScript = script(oomAllowed, luaBegin, luaRecord, luaHash, luaScan, luaRegistry, `
 local o = register(redis.call('HGET', key, 'r'), ARGV[2])
 local hi, lo = struct.unpack('>I4I4', ARGV[3])
 if hi > o.hi or (hi == o.hi and lo > o.lo) then o.hi, o.lo = hi, lo end
 o.till = math.max(o.till, tonumber(ARGV[4]))
-store(o, ARGV[5])
-return 1
+each(store(o, ARGV[5]))
+return {1, '', gone}
 `)
 
 // deny: ARGV now, owner, handle, until, ttl.
-var denyScript = script(oomAllowed, luaRecord, luaHash, luaRegistry, `
+var denyScript = script(oomAllowed, luaBegin, luaRecord, luaHash, luaScan, luaRegistry, `
 local o = register(redis.call('HGET', key, 'r'), ARGV[2])
 if not deny(o, ARGV[3], ARGV[4]) then return 5 end
-store(o, ARGV[5])
-return 1
+each(store(o, ARGV[5]))
+return {1, '', gone}
 `)

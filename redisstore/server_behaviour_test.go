@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/redisstore"
@@ -154,7 +155,7 @@ func TestTampered(t *testing.T) {
 		create(t, s, key(1), entry(1, "value"))
 		require.NoError(t, command(t, client, "HSET", hashOf, "r", "too short").Error())
 		require.Error(t, loadError(t, s, key(1)))
-		_, _, err := s.Revoked(t.Context(), alice, handle(1))
+		_, err := s.Revoked(t.Context(), alice, revocation.Asked{Session: handle(1)})
 		require.Error(t, err)
 		_, err = s.Swap(t.Context(), key(1), 1, entry(2, "next"))
 		require.Error(t, err)
@@ -292,9 +293,9 @@ func TestFullMemory(t *testing.T) {
 	epoch, err := s.RaiseEpoch(t.Context(), alice, until)
 	require.NoError(t, err)
 	require.NoError(t, s.RestoreEpoch(t.Context(), alice, epoch+1, until))
-	got, _, err := s.Revoked(t.Context(), alice, handle(1))
+	got, err := s.Revoked(t.Context(), alice, revocation.Asked{Session: handle(1)})
 	require.NoError(t, err)
-	require.Equal(t, epoch+1, got)
+	require.Equal(t, epoch+1, got.Epoch)
 }
 
 // operations calls everything that a store can do, once for each n.
@@ -309,7 +310,8 @@ func operations(t *testing.T, s session.Store) []operation {
 		e.Owner, e.Handle = owner(n), handle(h)
 		return e
 	}
-	ctx := t.Context()
+	ctx, families := t.Context(), s.(refresh.Store)
+	familyKey := func(n, h byte) refresh.Key { return refresh.Key{Tag: [4]byte{n}, Handle: handle(h)} }
 	return []operation{
 		{"create", func(n byte) error { _, _, err := s.Create(ctx, k(n, 1), e(n, 1, 1), some); return err }},
 		{"load", func(n byte) error { return s.Load(ctx, []session.StoreKey{k(n, 1)}, make([]session.Entry, 1)) }},
@@ -333,7 +335,10 @@ func operations(t *testing.T, s session.Store) []operation {
 		{"list", func(n byte) error { _, err := s.List(ctx, owner(n)); return err }},
 		{"end one", func(n byte) error { _, err := s.EndOne(ctx, owner(n), handle(4), until()); return err }},
 		{"deny", func(n byte) error { return s.Deny(ctx, owner(n), handle(9), until()) }},
-		{"revoked", func(n byte) error { _, _, err := s.Revoked(ctx, owner(n), handle(9)); return err }},
+		{"revoked", func(n byte) error {
+			_, err := s.Revoked(ctx, owner(n), revocation.Asked{Session: handle(9)})
+			return err
+		}},
 		{"end others", func(n byte) error { _, _, err := s.EndOthers(ctx, owner(n), handle(5), until()); return err }},
 		{"create with an epoch", func(n byte) error {
 			epoch, _, err := s.Create(ctx, k(n, 7), e(n, 7, 1), session.Admission{Max: 2, Until: until()})
@@ -344,6 +349,35 @@ func operations(t *testing.T, s session.Store) []operation {
 		{"end all", func(n byte) error { _, err := s.EndAll(ctx, owner(n), until()); return err }},
 		{"raise", func(n byte) error { _, err := s.RaiseEpoch(ctx, owner(n), until()); return err }},
 		{"restore", func(n byte) error { return s.RestoreEpoch(ctx, owner(n), 7, until()) }},
+		{"create a family", func(n byte) error {
+			f, _, err := families.CreateFamily(ctx, family(owner(n), 21), 9)
+			require.NotZero(t, f.Epoch)
+			return err
+		}},
+		{"create another family", func(n byte) error {
+			_, _, err := families.CreateFamily(ctx, family(owner(n), 22), 9)
+			return err
+		}},
+		{"create a family over the limit", func(n byte) error {
+			_, ended, err := families.CreateFamily(ctx, family(owner(n), 23), 2)
+			require.Len(t, ended, 1)
+			return err
+		}},
+		{"create a family to be stolen", func(n byte) error {
+			_, _, err := families.CreateFamily(ctx, family(owner(n), 24), 9)
+			return err
+		}},
+		{"sight", func(n byte) error { return families.Sight(ctx, owner(n), handle(22), revocation.Answer{Generation: 1}) }},
+		{"find a family", func(n byte) error { _, err := families.FindFamily(ctx, familyKey(n, 22)); return err }},
+		{"rotate", func(n byte) error { _, err := families.Rotate(ctx, familyKey(n, 22), token(1)); return err }},
+		{"rotate, late", func(n byte) error { _, err := families.Rotate(ctx, familyKey(n, 22), token(1)); return err }},
+		{"recover", func(n byte) error { _, err := families.Rotate(ctx, familyKey(n, 24), token(9)); return err }},
+		{"steal", func(n byte) error { _, err := families.Rotate(ctx, familyKey(n, 24), token(1)); return err }},
+		{"families", func(n byte) error { _, err := families.Families(ctx, owner(n)); return err }},
+		{"end a family", func(n byte) error {
+			_, err := families.EndFamily(ctx, familyKey(n, 22), token(1).Rules)
+			return err
+		}},
 	}
 }
 
@@ -717,9 +751,9 @@ func TestEpochsAreExact(t *testing.T) {
 	for _, epoch := range []uint64{1 << 52, 1<<53 + 1, 1<<60 + 0xffffffff, 1<<64 - 2} {
 		require.NoError(t, s.RestoreEpoch(t.Context(), alice, epoch, until))
 		require.NoError(t, s.RestoreEpoch(t.Context(), alice, epoch-1, until))
-		got, _, err := s.Revoked(t.Context(), alice, handle(1))
+		got, err := s.Revoked(t.Context(), alice, revocation.Asked{Session: handle(1)})
 		require.NoError(t, err)
-		require.Equal(t, epoch, got)
+		require.Equal(t, epoch, got.Epoch)
 		create(t, s, key(1), entry(1, "a"))
 		require.Equal(t, epoch, load(t, s, key(1)).Epoch)
 		next, err := s.RaiseEpoch(t.Context(), alice, until)
@@ -803,6 +837,14 @@ func BenchmarkStore(b *testing.B) {
 		create(b, s, k(n), e)
 		require.NoError(b, command(b, client, "SET", fmt.Sprint("raw", n), value+strings.Repeat("h", 59), "PX", "3600000").Error())
 	}
+	families := store.Refresh()
+	for n := range uint64(1000) {
+		f := family(revocation.Owner{Tag: k(n).Tag}, 1)
+		f.Value = value
+		begin(b, families, f)
+	}
+	answered := token(2)
+	answered.Rules.Grace = time.Minute
 	bare := rueidis.NewLuaScript("redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1")
 	var next atomic.Uint64
 	for _, bench := range []struct {
@@ -819,6 +861,10 @@ func BenchmarkStore(b *testing.B) {
 			e := entry(1, value)
 			e.Owner.Tag = k(n).Tag
 			_, err := s.Swap(ctx, k(n), 1, e)
+			return err
+		}},
+		{"refresh", func(ctx context.Context, n uint64) error {
+			_, err := families.Rotate(ctx, refresh.Key{Tag: k(n).Tag, Handle: handle(1)}, answered)
 			return err
 		}},
 		{"write/bare", func(ctx context.Context, n uint64) error {

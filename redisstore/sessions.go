@@ -12,17 +12,11 @@ import (
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
-// sessions implements session.Store, which revocation.Store is a part of.
-type sessions struct {
-	*Store
-	reports reporters
-}
-
-var _ session.Reporter = (*sessions)(nil)
+var _ session.Reporter = (*records)(nil)
 
 // Load implements session.Store: HMGET of the records and of what is revoked, one
 // for each tag, pipelined.
-func (s *sessions) Load(ctx context.Context, keys []session.StoreKey, out []session.Entry) error {
+func (s *records) Load(ctx context.Context, keys []session.StoreKey, out []session.Entry) error {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -59,7 +53,7 @@ func (s *sessions) Load(ctx context.Context, keys []session.StoreKey, out []sess
 }
 
 // read puts the answer to one HMGET into the given places of out; nil means all.
-func (s *sessions) read(ctx context.Context, r rueidis.RedisResult, keys []session.StoreKey, out []session.Entry, places []int) error {
+func (s *records) read(ctx context.Context, r rueidis.RedisResult, keys []session.StoreKey, out []session.Entry, places []int) error {
 	m, err := r.ToArray()
 	if err != nil {
 		return err
@@ -114,14 +108,14 @@ func judge(e *session.Entry, registry string, now int64) (bool, error) {
 	if e.Owner == (revocation.Owner{}) {
 		return true, nil
 	}
-	epoch, denied, err := revoked(registry, e.Owner, e.Handle, now)
-	e.Behind = epoch < e.Epoch
-	return epoch <= e.Epoch && !denied, err
+	found, err := revoked(registry, e.Owner, revocation.Asked{Session: e.Handle}, now)
+	e.Behind = found.Epoch < e.Epoch
+	return found.Epoch <= e.Epoch && !found.Denied, err
 }
 
 // reap removes a dead record, so that exactly one node reports it. What it answers
 // changes nothing about who was asked for: a reader need not know.
-func (s *sessions) reap(ctx context.Context, k session.StoreKey, now int64) {
+func (s *records) reap(ctx context.Context, k session.StoreKey, now int64) {
 	_, _ = s.run(ctx, reapScript, k.Tag, []string{strconv.FormatInt(now, 10), string(k.Hash[:])})
 }
 
@@ -133,7 +127,7 @@ func optional(m *rueidis.RedisMessage) (string, error) {
 }
 
 // Create implements session.Store.
-func (s *sessions) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
+func (s *records) Create(ctx context.Context, key session.StoreKey, e session.Entry, a session.Admission) (uint64, []session.Keyed, error) {
 	value, err := s.encode(key, &e)
 	if err != nil {
 		return 0, nil, err
@@ -167,11 +161,11 @@ func (s *sessions) Create(ctx context.Context, key session.StoreKey, e session.E
 	case saidLimit:
 		return 0, nil, session.ErrLimit
 	}
-	return got.epoch, s.ended(key.Tag, got.entries), got.want(saidDone, nil)
+	return got.epoch(), s.ended(key.Tag, got.entries), got.want(saidDone, nil)
 }
 
 // Swap implements session.Store.
-func (s *sessions) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
+func (s *records) Swap(ctx context.Context, key session.StoreKey, version uint64, next session.Entry) (session.Entry, error) {
 	value, err := s.encode(key, &next)
 	if err != nil {
 		return session.Entry{}, err
@@ -190,7 +184,7 @@ func (s *sessions) Swap(ctx context.Context, key session.StoreKey, version uint6
 }
 
 // Rename implements session.Store.
-func (s *sessions) Rename(ctx context.Context, old session.StoreKey, version uint64, to session.StoreKey, next session.Entry, left *session.Entry) (session.Entry, error) {
+func (s *records) Rename(ctx context.Context, old session.StoreKey, version uint64, to session.StoreKey, next session.Entry, left *session.Entry) (session.Entry, error) {
 	value, err := s.encode(to, &next)
 	if err != nil {
 		return session.Entry{}, err
@@ -221,7 +215,7 @@ func (s *sessions) Rename(ctx context.Context, old session.StoreKey, version uin
 }
 
 // changed reads the answer of swap and rename.
-func (s *sessions) changed(key session.StoreKey, got answer) (session.Entry, error) {
+func (s *records) changed(key session.StoreKey, got answer) (session.Entry, error) {
 	if got.isRecord {
 		current, err := s.decode(key, got.record)
 		if err != nil {
@@ -241,7 +235,7 @@ func (s *sessions) changed(key session.StoreKey, got answer) (session.Entry, err
 }
 
 // Take implements session.Store.
-func (s *sessions) Take(ctx context.Context, key session.StoreKey) (session.Entry, error) {
+func (s *records) Take(ctx context.Context, key session.StoreKey) (session.Entry, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	got, err := s.run(ctx, takeScript, key.Tag, []string{strconv.FormatInt(s.now(), 10), string(key.Hash[:])})
@@ -255,7 +249,7 @@ func (s *sessions) Take(ctx context.Context, key session.StoreKey) (session.Entr
 }
 
 // now is this node's clock as the scripts read it.
-func (s *sessions) now() int64 { return s.cfg.Now().UnixMilli() }
+func (s *records) now() int64 { return s.cfg.Now().UnixMilli() }
 
 // end is a moment as the scripts read it, and how long it is until then. That is
 // relative, so that a node whose clock is off does not shorten or lengthen what

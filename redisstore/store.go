@@ -12,6 +12,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -23,7 +24,7 @@ type Config struct {
 	// default "sallyport:".
 	Prefix string
 	// Secrets are what the fleet shares so that whoever can write to Redis
-	// cannot mint a session: every record then carries a MAC, and one without a
+	// cannot mint a session or a refresh family: every record then carries a MAC, and one without a
 	// right MAC is an error. The first secret signs, all of them verify, so a new
 	// one is added last, moved to the front, and the old one dropped when no
 	// record of it can be alive. Each at least 32 random bytes.
@@ -39,8 +40,13 @@ type Config struct {
 	// MaxValueBytes refuses larger entries before they are sent. Default 1.1 MB,
 	// which fits the largest session.Config.MaxDataBytes; at least 1 KiB.
 	MaxValueBytes int
-	// Now is this node's clock. Redis expires keys by its own; ours is asked as
-	// well, so that neither alone can lengthen a life. Default time.Now.
+	// Now is this node's clock, by which sessions and revocations end. Redis expires
+	// keys by its own; ours is asked as well, so that neither alone can lengthen a
+	// life. Default time.Now.
+	//
+	// Refresh families go by the server's clock, so that nodes whose clocks differ
+	// cannot disagree about a grace window. If Now is set it takes the place of that
+	// clock too, which is for tests.
 	Now func() time.Time
 }
 
@@ -58,10 +64,18 @@ const (
 // safe for concurrent use and holds nothing but the client, which stays yours to
 // close.
 type Store struct {
-	client   rueidis.Client
-	cfg      Config
-	signer   *signer // nil without Secrets
-	sessions sessions
+	client  rueidis.Client
+	cfg     Config
+	signer  *signer // nil without Secrets
+	mocked  bool    // Config.Now stands for the server's clock
+	records records
+}
+
+// records implements session.Store, refresh.Store and revocation.Witness: one object,
+// so that a Rotator finds its store through the registry of a session.Manager.
+type records struct {
+	*Store
+	reports reporters
 }
 
 // New compiles cfg and looks at the servers. The error joins every mistake of the
@@ -98,14 +112,15 @@ func New(ctx context.Context, client rueidis.Client, cfg Config) (*Store, error)
 	if cfg.MaxValueBytes < minMaxValue {
 		bad("Config.MaxValueBytes", strconv.Itoa(cfg.MaxValueBytes), "must be at least 1024")
 	}
-	if cfg.Now == nil {
+	mocked := cfg.Now != nil
+	if !mocked {
 		cfg.Now = time.Now
 	}
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("redisstore: %w", errors.Join(errs...))
 	}
-	s := &Store{client: client, cfg: cfg}
-	s.sessions.Store = s
+	s := &Store{client: client, cfg: cfg, mocked: mocked}
+	s.records.Store = s
 	var err error
 	if s.signer, err = newSigner(cfg.Secrets); err != nil {
 		return nil, fmt.Errorf("redisstore: %w", err)
@@ -117,13 +132,17 @@ func New(ctx context.Context, client rueidis.Client, cfg Config) (*Store, error)
 	return s, nil
 }
 
-// Sessions returns the store of sessions, the same one each time. It is a
-// session.Reporter.
-func (s *Store) Sessions() session.Store { return &s.sessions }
+// Sessions returns the store of sessions. It is a session.Reporter. The same object is
+// what Refresh and Revocations return.
+func (s *Store) Sessions() session.Store { return &s.records }
 
-// Revocations returns what Sessions consults, for credentials that are kept
-// nowhere.
-func (s *Store) Revocations() revocation.Store { return &s.sessions }
+// Refresh returns the store of refresh families. A refresh.Rotator gets it from the
+// registry that is made with Revocations, or that of the sessions' Manager.
+func (s *Store) Refresh() refresh.Store { return &s.records }
+
+// Revocations returns what Sessions and Refresh consult, for credentials that are kept
+// nowhere. It is a revocation.Witness.
+func (s *Store) Revocations() revocation.Store { return &s.records }
 
 // bound gives a command its deadline. rueidis returns when the context ends, also
 // while the command is still queued.

@@ -74,8 +74,7 @@ func (s *Store) encode(k session.StoreKey, e *session.Entry) (string, error) {
 	b = append(b, e.Value...)
 	if s.signer != nil {
 		b[0] = formatSigned
-		mac := s.signer.mac(s.signer.keys[0], k, b)
-		copy(b[headerLen:], mac[:])
+		s.signer.signSession(k, b)
 	}
 	return rueidis.BinaryString(b), nil // b is not changed any more
 }
@@ -90,7 +89,7 @@ func (s *Store) decode(k session.StoreKey, v string) (session.Entry, error) {
 	if len(v) < start || v[0] != format || v[1] > flagListed|flagPresented|flagOwned {
 		return session.Entry{}, errValue
 	}
-	if s.signer != nil && !s.signer.right(k, v) {
+	if s.signer != nil && !s.signer.rightSession(k, v) {
 		return session.Entry{}, errValue
 	}
 	e := session.Entry{

@@ -18,6 +18,8 @@ type rule struct {
 var rules = []rule{
 	{pkg: "core"},
 	{pkg: "core/internal/realm"},
+	{pkg: "core/internal/strict"},
+	{pkg: "core/internal/origin"},
 
 	{pkg: "core/cookie", ours: []string{"core"}},
 	{pkg: "core/audit", ours: []string{"core"}},
@@ -26,11 +28,11 @@ var rules = []rule{
 	{pkg: "core/session", ours: []string{"core", "core/cookie", "core/audit", "core/revocation", "core/internal/..."}},
 	{pkg: "core/token", ours: []string{"core", "core/audit", "core/revocation", "core/internal/..."},
 		other: []string{"github.com/golang-jwt/jwt/v5"}},
-	{pkg: "core/refresh", ours: []string{"core", "core/cookie", "core/audit", "core/revocation"}},
-	{pkg: "core/cors", ours: []string{"core", "core/audit"}},
-	{pkg: "core/csrf", ours: []string{"core", "core/cookie", "core/audit"}},
+	{pkg: "core/refresh", ours: []string{"core", "core/cookie", "core/audit", "core/revocation", "core/internal/..."}},
+	{pkg: "core/cors", ours: []string{"core", "core/audit", "core/internal/..."}},
+	{pkg: "core/csrf", ours: []string{"core", "core/cookie", "core/audit", "core/internal/..."}},
 
-	{pkg: "core/adapter", ours: []string{"core", "core/cookie", "core/audit", "core/revocation",
+	{pkg: "core/adapter", ours: []string{"core", "core/cookie", "core/audit", "core/revocation", "core/internal/...",
 		"core/session", "core/token", "core/refresh", "core/cors", "core/csrf"}},
 
 	{pkg: "core/memstore", ours: stores},

@@ -39,14 +39,17 @@ func writeMatrix(path string) error {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for _, h := range harnesses() {
 		t.Run(h.Name, func(t *testing.T) {
+			t.Parallel()
 			conformance.RunOptions(t, h, conformance.Options{}, &matrix)
 		})
 	}
 }
 
 func TestMutants(t *testing.T) {
+	t.Parallel()
 	conformance.RunMutants(t, harness.NetHTTP(), &matrix)
 }
 

@@ -14,6 +14,7 @@ require (
 	github.com/sallyport-go/sallyport/fiber v0.1.0
 	github.com/sallyport-go/sallyport/gin v0.1.0
 	github.com/sallyport-go/sallyport/redisstore v0.1.0
+	github.com/stretchr/testify v1.12.1
 )
 
 require (
@@ -51,6 +52,7 @@ require (
 	github.com/valyala/fasthttp v1.74.0 // indirect
 	github.com/valyala/fasttemplate v1.2.2 // indirect
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.55.0 // indirect
 	golang.org/x/net v0.58.0 // indirect

@@ -20,6 +20,7 @@ import (
 // TestConformanceRedis is TestConformance on a real server. Cases keep apart by
 // the prefix of their keys.
 func TestConformanceRedis(t *testing.T) {
+	t.Parallel()
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{startRedis(t)}, DisableCache: true})
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +38,7 @@ func TestConformanceRedis(t *testing.T) {
 	}
 	for _, h := range harnesses() {
 		t.Run(h.Name, func(t *testing.T) {
+			t.Parallel()
 			conformance.RunOptions(t, h, conformance.Options{Name: "redis", Store: store}, &matrix)
 		})
 	}

@@ -14,34 +14,69 @@ import (
 type Option struct {
 	TrustProxy []string
 	Optional   bool
+	// Skips is the name of the option that leaves requests alone, "" if it is not set.
+	Skips string
+	// Device says that that function is set.
+	Device bool
 }
 
-// Construct checks what the Session constructor of the adapter named pkg was given:
-// the manager, and the configurations, of which there may be one. The error joins
-// every mistake; the constructor panics with it.
-func Construct(pkg string, manager *session.Manager, cfg []Option) (*Proxies, error) {
-	var errs []error
-	if manager == nil {
-		errs = append(errs, &core.ConfigError{Field: pkg + ".Session.manager", Value: "nil", Reason: "make one with session.New"})
-	}
+// misplaced are the mistakes of options that mean something to another constructor. What
+// is configured and does nothing is a hole that nobody sees.
+func misplaced(pkg, name string, cfg []Option, optional, skips, device bool) (errs []error) {
 	for _, c := range cfg {
-		if c.Optional {
-			errs = append(errs, &core.ConfigError{Field: pkg + ".Session.cfg.Optional", Value: "true", Reason: "is Bearer's; a session always is, and guards require one"})
+		for _, o := range [...]struct {
+			set, allowed  bool
+			field, reason string
+		}{
+			{c.Optional, optional, "Optional", "is Bearer's; a session always is, guards and endpoints require what they require"},
+			{c.Skips != "", skips, c.Skips, "is for middleware; an endpoint that must not be there is not routed"},
+			{c.Device, device, "Device", "is for the endpoints that give out, refresh and end tokens of users"},
+		} {
+			if o.set && !o.allowed {
+				errs = append(errs, &core.ConfigError{Field: pkg + "." + name + ".cfg." + o.field, Value: "set", Reason: o.reason})
+			}
 		}
 	}
-	return construct(pkg, "Session", cfg, errs)
+	return errs
 }
 
-// ConstructBearer is Construct for Bearer.
-func ConstructBearer(pkg string, verifier *token.Verifier, cfg []Option) (*Proxies, error) {
-	var errs []error
-	if verifier == nil {
-		errs = append(errs, &core.ConfigError{Field: pkg + ".Bearer.verifier", Value: "nil", Reason: "make one with token.NewVerifier"})
+// Compiled is what an adapter's constructor makes of its arguments: what it was given, and
+// the Proxies of its configuration.
+type Compiled struct {
+	Manager  *session.Manager
+	Verifier *token.Verifier
+	Endpoint *Endpoint
+	Proxies  *Proxies
+}
+
+// Construct checks the configurations that a constructor was given, of which there may be
+// one, with its other arguments. The error joins every mistake; the constructor panics
+// with it.
+type Construct func(cfg []Option) (Compiled, error)
+
+// ForSession is for the Session constructor of the adapter named pkg.
+func ForSession(pkg string, manager *session.Manager) Construct {
+	return func(cfg []Option) (Compiled, error) {
+		errs := misplaced(pkg, "Session", cfg, false, true, false)
+		if manager == nil {
+			errs = append(errs, &core.ConfigError{Field: pkg + ".Session.manager", Value: "nil", Reason: "make one with session.New"})
+		}
+		return construct(Compiled{Manager: manager}, pkg, "Session", cfg, errs)
 	}
-	return construct(pkg, "Bearer", cfg, errs)
 }
 
-// CheckRing is Construct for JWKS.
+// ForBearer is ForSession for Bearer.
+func ForBearer(pkg string, verifier *token.Verifier) Construct {
+	return func(cfg []Option) (Compiled, error) {
+		errs := misplaced(pkg, "Bearer", cfg, true, true, false)
+		if verifier == nil {
+			errs = append(errs, &core.ConfigError{Field: pkg + ".Bearer.verifier", Value: "nil", Reason: "make one with token.NewVerifier"})
+		}
+		return construct(Compiled{Verifier: verifier}, pkg, "Bearer", cfg, errs)
+	}
+}
+
+// CheckRing finds the mistake of a JWKS constructor.
 func CheckRing(ring *token.KeyRing) error {
 	if ring == nil {
 		return &core.ConfigError{Field: "JWKS.ring", Value: "nil", Reason: "make one with token.NewKeyRing"}
@@ -49,19 +84,18 @@ func CheckRing(ring *token.KeyRing) error {
 	return nil
 }
 
-func construct(pkg, name string, cfg []Option, errs []error) (*Proxies, error) {
+func construct(c Compiled, pkg, name string, cfg []Option, errs []error) (Compiled, error) {
 	if n := len(cfg); n > 1 {
 		errs = append(errs, &core.ConfigError{Field: pkg + "." + name + ".cfg", Value: strconv.Itoa(n) + " configurations", Reason: "at most one"})
 	}
-	var proxies *Proxies
-	for _, c := range cfg {
+	for _, o := range cfg {
 		var err error
-		if proxies, err = NewProxies(c.TrustProxy); err != nil {
+		if c.Proxies, err = NewProxies(o.TrustProxy); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	if len(errs) > 0 {
-		return nil, fmt.Errorf("%s: %w", pkg, errors.Join(errs...))
+		return Compiled{}, fmt.Errorf("%s: %w", pkg, errors.Join(errs...))
 	}
-	return proxies, nil
+	return c, nil
 }

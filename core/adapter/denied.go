@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -21,6 +22,7 @@ type Denied struct {
 	Code   core.Code
 
 	challenge  string // WWW-Authenticate
+	allow      string // Allow
 	retryAfter bool
 	cause      error
 }
@@ -52,6 +54,9 @@ func (d *Denied) SetHeaders(x Exchange) {
 	x.SetHeader("Cache-Control", "no-store")
 	// Also without a challenge: the refusal may take the place of another one.
 	x.SetHeader("WWW-Authenticate", d.challenge)
+	if d.allow != "" {
+		x.SetHeader("Allow", d.allow)
+	}
 	if d.retryAfter {
 		// Jittered, or all clients of an outage come back in the same second.
 		x.SetHeader("Retry-After", strconv.Itoa(1+rand.IntN(3)))
@@ -59,7 +64,7 @@ func (d *Denied) SetHeaders(x Exchange) {
 }
 
 func deny(code core.Code, cause error) *Denied {
-	return &Denied{Status: code.Status(), Code: code, cause: cause, retryAfter: code == core.StoreUnavailable}
+	return &Denied{Status: code.Status(), Code: code, cause: cause, retryAfter: code == core.StoreUnavailable || code == core.RateLimited}
 }
 
 // denyFor is deny with the challenge of whoever was asked: the scheme of what the
@@ -84,6 +89,10 @@ func Refusal(ctx context.Context, err error) *Denied {
 		return d
 	case errors.Is(err, core.ErrUnknown):
 		return deny(core.StoreUnavailable, err)
+	case errors.Is(err, refresh.ErrInvalidGrant):
+		return deny(core.InvalidGrant, err)
+	case errors.Is(err, refresh.ErrRateLimited):
+		return deny(core.RateLimited, err)
 	case errors.Is(err, session.ErrSuperseded):
 		// The client has, or is about to get, the new id: trying again helps.
 		return deny(core.StoreUnavailable, err)
@@ -91,7 +100,7 @@ func Refusal(ctx context.Context, err error) *Denied {
 		return denyFor(id, core.MissingCredentials, err)
 	case errors.Is(err, session.ErrStepUp) && id != nil:
 		return denyFor(id, core.StepUpRequired, err)
-	case errors.Is(err, session.ErrLimit), errors.Is(err, revocation.ErrFull):
+	case errors.Is(err, session.ErrLimit), errors.Is(err, revocation.ErrFull), errors.Is(err, refresh.ErrFull):
 		return deny(core.Forbidden, err)
 	case errors.Is(err, core.ErrNoMiddleware), errors.Is(err, core.ErrAnonymous), errors.Is(err, session.ErrFinished):
 		return deny(core.AuthMiddlewareFailure, err)

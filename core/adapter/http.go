@@ -218,7 +218,13 @@ func (h *HTTP) Unwrap() http.ResponseWriter { return h.w }
 // Headers returns the binding of a request that no HTTP was begun for, so that a
 // guard without its middleware can set a refusal's headers.
 func Headers(w http.ResponseWriter, r *http.Request) Exchange {
-	return (&binding{w: w, r: r}).exchange()
+	return Bind(w, r, nil, netip.Addr{})
+}
+
+// Bind returns the binding of a request to an Endpoint. proxies and clientIP are those of
+// HTTP.Init.
+func Bind(w http.ResponseWriter, r *http.Request, proxies *Proxies, clientIP netip.Addr) Exchange {
+	return (&binding{w: w, r: r, proxies: proxies, ip: clientIP}).exchange()
 }
 
 // Exchange returns the binding of this request.

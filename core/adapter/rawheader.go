@@ -10,18 +10,6 @@ import (
 // frameworks whose parsed form loses something. Whatever it returns is a copy.
 type RawHeader []byte
 
-// First returns the first value of a field, "" if there is none.
-func (h RawHeader) First(name string) string {
-	for raw := []byte(h); len(raw) > 0; {
-		var f []byte
-		f, raw = field(raw)
-		if v := valueOf(f, name); v != nil {
-			return unfold(v)
-		}
-	}
-	return ""
-}
-
 // Lines returns all values of a field in order.
 func (h RawHeader) Lines(name string) (all []string) {
 	for raw := []byte(h); len(raw) > 0; {

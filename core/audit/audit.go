@@ -62,6 +62,20 @@ const (
 	LoginRefused Name = "login_refused"
 	// TokenCreated: an access token was issued; Session says for which session.
 	TokenCreated Name = "authn_token_created"
+	// TokenDenied: an access token was revoked by its jti.
+	TokenDenied Name = "authn_token_revoked"
+	// TokenReuse: a refresh token was presented that has a successor in use; Cause says
+	// in which way. The family is over: one of two holders is a thief.
+	TokenReuse Name = "authn_token_reuse"
+	// FamilyCreated, FamilyExpired: a refresh family began, or is over; Cause says why.
+	// Ours.
+	FamilyCreated Name = "refresh_family_created"
+	FamilyExpired Name = "refresh_family_expired"
+	// TokenRotated: a refresh token was answered; Cause says how. Ours.
+	TokenRotated Name = "refresh_token_rotated"
+	// RefreshRefused: a refresh token was presented and refused, and nothing was ended
+	// by it; Cause says why. Ours.
+	RefreshRefused Name = "refresh_token_refused"
 	// TokenRefused: an access token was presented and refused; Cause says why. Ours.
 	TokenRefused Name = "token_refused"
 	// KeyAnnounced, KeyRevoked: a signing key was put into the ring, or taken out
@@ -100,6 +114,10 @@ const (
 	// CauseAll and CauseOthers say how much was revoked.
 	CauseAll    Cause = "all"
 	CauseOthers Cause = "others"
+	// CausePassword: the password, or another factor, was changed. CauseDisabled: the
+	// account was disabled.
+	CausePassword Cause = "password"
+	CauseDisabled Cause = "disabled"
 	// CauseFingerprint: the session's use looked like somebody else's.
 	CauseFingerprint Cause = "fingerprint"
 	// CauseUserAgent and CauseNetwork say what was different.
@@ -116,8 +134,9 @@ const (
 	// CauseRole: the subject lacks a role. CauseScope: it lacks a scope.
 	CauseRole  Cause = "role"
 	CauseScope Cause = "scope"
-	// CauseExpired: the token's time is over.
+	// CauseExpired: the token's time is over. CauseGone: a refresh token's family is.
 	CauseExpired Cause = "expired"
+	CauseGone    Cause = "gone"
 	// CauseTransport: the request presents credentials in more than one way, or in
 	// one that is not a bearer token.
 	CauseTransport Cause = "transport"
@@ -141,7 +160,8 @@ type Event struct {
 	App string
 	// Subject is the user, empty for an anonymous session.
 	Subject string
-	// Session is the device handle. It identifies, and opens nothing.
+	// Session is the handle of the session or refresh family. It identifies, and
+	// opens nothing.
 	Session string
 	// ClientIP is the address of the client as far as the trusted proxies tell;
 	// the zero Addr means that it is not known.

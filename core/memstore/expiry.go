@@ -81,6 +81,37 @@ func (h expiry) down(i int) {
 	}
 }
 
+// ended returns a slot that has ended, 0 if there is none. It must be dropped then:
+// nothing will find it a second time. ends tells when a slot ends; ok is false if the
+// node is no slot's any more.
+func (h *expiry) ended(now, base int64, ends func(id uint32) (us int64, ok bool)) uint32 {
+	unit := units(now, base)
+	var soon []uint32 // what ends later in this very unit
+	found := uint32(0)
+	for found == 0 {
+		id, due := h.due(unit)
+		if !due {
+			break
+		}
+		switch end, ok := ends(id); {
+		case !ok:
+			h.pop()
+		case end <= now:
+			h.pop()
+			found = id
+		case units(end, base) == unit:
+			h.pop()
+			soon = append(soon, id)
+		default:
+			h.postpone(units(end, base))
+		}
+	}
+	for _, id := range soon {
+		h.push(unit, id)
+	}
+	return found
+}
+
 // idle says whether so many nodes belong to no session that the heap should be
 // built again.
 func (h expiry) idle(sessions int) bool { return len(h) > sessions+sessions/2+64 }

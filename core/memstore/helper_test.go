@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -38,7 +39,7 @@ func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
 // small makes a store with the smallest budgets there are.
 func small(t *testing.T, c *clock) *memstore.Store {
 	t.Helper()
-	s, err := memstore.New(memstore.Config{AnonymousBytes: mib, AuthenticatedBytes: mib, RevocationBytes: mib, Now: c.now})
+	s, err := memstore.New(memstore.Config{AnonymousBytes: mib, AuthenticatedBytes: mib, FamilyBytes: mib, RevocationBytes: mib, Now: c.now})
 	require.NoError(t, err)
 	return s
 }
@@ -130,4 +131,13 @@ func load(t *testing.T, s *memstore.Store, k session.StoreKey) session.Entry {
 func alive(t *testing.T, s *memstore.Store, k session.StoreKey) bool {
 	t.Helper()
 	return load(t, s, k).Version != 0
+}
+
+// asked asks about a session.
+func asked(n int) revocation.Asked { return revocation.Asked{Session: handle(n)} }
+
+// familyBytes is what Config says that a family counts.
+func familyBytes(f refresh.Family) int64 {
+	n := 4 + varint(uint64(len(f.Value))) + len(f.Value)
+	return int64(208 + n + n/8)
 }

@@ -1,6 +1,7 @@
-// Package memstore is the embedded store: sessions and revocations in the memory
-// of one process, bounded, without a goroutine or timer of its own. It is what a
-// single node needs and what tests run on; a restart forgets every session.
+// Package memstore is the embedded store: sessions, refresh families and revocations in
+// the memory of one process, bounded, without a goroutine or timer of its own. It is
+// what a single node needs and what tests run on; a restart forgets every session and
+// every family.
 package memstore
 
 import (
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -28,20 +30,29 @@ type Config struct {
 	// finding it. So 256 MiB are enough for 600,000 users with 120 bytes each.
 	AnonymousBytes     int64
 	AuthenticatedBytes int64
-	// RevocationBytes bounds what is remembered of revocations: 128 bytes for
-	// each subject and 48 for each session that was ended by itself. They are
-	// never evicted, because a forgotten one is a login; a full budget refuses
-	// the next with revocation.ErrFull. Default 16 MiB, at least 1 MiB and at
+	// FamilyBytes bounds what refresh families take up: each counts with its Value
+	// (who logged in, and how), an eighth of that, and 208 bytes. So 64 MiB are
+	// enough for 200,000 of them with 100 bytes each. They are never evicted, because
+	// a forgotten one is a log-out; a full budget drops what has expired and then
+	// refuses the next with refresh.ErrFull. Default 64 MiB, at least 1 MiB and at
 	// most 32 GiB.
+	FamilyBytes int64
+	// RevocationBytes bounds what is remembered of revocations: 80 bytes for each
+	// subject whose epoch rose, and for each session, family, token or lost answer
+	// that was ended by itself. They are never evicted, because a forgotten one is a
+	// login; a full budget refuses the next with revocation.ErrFull. But a family that
+	// a decision about its token ends is never spared for that: the denial stands in
+	// its place then, and counts against FamilyBytes. Default 16 MiB, at least 1 MiB
+	// and at most 32 GiB.
 	RevocationBytes int64
-	// Now is the clock by which sessions and revocations expire here; default
-	// time.Now.
+	// Now is the clock by which all of it expires here; default time.Now.
 	Now func() time.Time
 }
 
 const (
 	defaultAnonymousBytes     = 64 << 20
 	defaultAuthenticatedBytes = 256 << 20
+	defaultFamilyBytes        = 64 << 20
 	defaultRevocationBytes    = 16 << 20
 	minBytes                  = 1 << 20
 	// maxBytes keeps the numbers of one shard's slots within idBits.
@@ -52,18 +63,21 @@ const (
 // ErrClosed is returned by every operation of a Store after Close.
 var ErrClosed = errors.New("memstore: the store is closed")
 
-// Store keeps sessions and revocations in memory. It implements session.Store and
-// revocation.Store and is safe for concurrent use. Make one with Default or New.
+// Store keeps sessions, refresh families and revocations in memory. It implements
+// session.Store, refresh.Store and revocation.Store and is safe for concurrent use. Make
+// one with Default or New.
 type Store struct {
-	now     func() time.Time
-	room    room
-	reports reporters
-	shards  [shardCount]shard
+	now         func() time.Time
+	families    room
+	revocations room
+	reports     reporters
+	shards      [shardCount]shard
 }
 
 var (
 	_ session.Local    = (*Store)(nil)
 	_ session.Reporter = (*Store)(nil)
+	_ refresh.Store    = (*Store)(nil)
 )
 
 // Default returns a Store with the default bounds.
@@ -82,6 +96,7 @@ func New(cfg Config) (*Store, error) {
 	}{
 		{"AnonymousBytes", &cfg.AnonymousBytes, defaultAnonymousBytes},
 		{"AuthenticatedBytes", &cfg.AuthenticatedBytes, defaultAuthenticatedBytes},
+		{"FamilyBytes", &cfg.FamilyBytes, defaultFamilyBytes},
 		{"RevocationBytes", &cfg.RevocationBytes, defaultRevocationBytes},
 	} {
 		if *b.value == 0 {
@@ -99,12 +114,14 @@ func New(cfg Config) (*Store, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	s.room.budget = cfg.RevocationBytes
+	s.families.budget, s.revocations.budget = cfg.FamilyBytes, cfg.RevocationBytes
 	base := s.micros()
-	seed := [2]uint64{rand.Uint64(), rand.Uint64() | 1}
+	seed := seed{rand.Uint64(), rand.Uint64() | 1}
 	for i := range s.shards {
 		sh := &s.shards[i]
-		sh.base, sh.seed, sh.revoked.room = base, seed, &s.room
+		sh.base, sh.seed = base, seed
+		sh.families = families{base: base, seed: seed, room: &s.families}
+		sh.revoked = revocations{seed: seed, room: &s.revocations}
 		sh.classes[anonymous].budget = cfg.AnonymousBytes / shardCount
 		sh.classes[authenticated].budget = cfg.AuthenticatedBytes / shardCount
 	}

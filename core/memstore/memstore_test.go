@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -20,15 +21,17 @@ func TestConfig(t *testing.T) {
 		want []string
 	}{
 		{"zero", memstore.Config{}, nil},
-		{"least", memstore.Config{AnonymousBytes: mib, AuthenticatedBytes: mib, RevocationBytes: mib}, nil},
-		{"most", memstore.Config{AnonymousBytes: 32 << 30, AuthenticatedBytes: 32 << 30, RevocationBytes: 32 << 30}, nil},
+		{"least", memstore.Config{AnonymousBytes: mib, AuthenticatedBytes: mib, FamilyBytes: mib, RevocationBytes: mib}, nil},
+		{"most", memstore.Config{AnonymousBytes: 32 << 30, AuthenticatedBytes: 32 << 30, FamilyBytes: 32 << 30, RevocationBytes: 32 << 30}, nil},
 		{"anonymous too small", memstore.Config{AnonymousBytes: mib - 1}, []string{"memstore.Config.AnonymousBytes = \"1048575\""}},
 		{"anonymous too large", memstore.Config{AnonymousBytes: 32<<30 + 1}, []string{"memstore.Config.AnonymousBytes = \"34359738369\""}},
 		{"authenticated too small", memstore.Config{AuthenticatedBytes: 1}, []string{"memstore.Config.AuthenticatedBytes = \"1\""}},
+		{"families too small", memstore.Config{FamilyBytes: mib - 1}, []string{"memstore.Config.FamilyBytes = \"1048575\""}},
+		{"families too large", memstore.Config{FamilyBytes: 32<<30 + 1}, []string{"memstore.Config.FamilyBytes = \"34359738369\""}},
 		{"revocations too small", memstore.Config{RevocationBytes: mib - 1}, []string{"memstore.Config.RevocationBytes = \"1048575\""}},
-		{"all at once", memstore.Config{AnonymousBytes: -1, AuthenticatedBytes: -mib, RevocationBytes: 1},
+		{"all at once", memstore.Config{AnonymousBytes: -1, AuthenticatedBytes: -mib, FamilyBytes: 2, RevocationBytes: 1},
 			[]string{"memstore.Config.AnonymousBytes = \"-1\"", "memstore.Config.AuthenticatedBytes = \"-1048576\"",
-				"memstore.Config.RevocationBytes = \"1\""}},
+				"memstore.Config.FamilyBytes = \"2\"", "memstore.Config.RevocationBytes = \"1\""}},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			s, err := memstore.New(tc.cfg)
@@ -110,7 +113,7 @@ func TestStats(t *testing.T) {
 	_, err = s.EndAll(t.Context(), ann, c.now().Add(time.Hour))
 	require.NoError(t, err)
 	want.Authenticated, want.AuthenticatedBytes = 1, cost(entry(c, eve, 50))
-	want.Revoked, want.Revocations, want.RevocationBytes = 1, 1, 128
+	want.Revoked, want.Revocations, want.RevocationBytes = 1, 1, revokedCost
 	require.Equal(t, want, s.Stats(), "the session was returned, the snapshot reported")
 
 	c.advance(time.Hour)
@@ -148,6 +151,9 @@ func TestClose(t *testing.T) {
 	create(t, s, at(0, 1), entry(c, ann, 100))
 	create(t, s, at(5, 1), entry(c, owner(5, 0), 100))
 	require.NoError(t, s.Deny(t.Context(), ann, handle(1), c.now().Add(time.Hour)))
+	family := begin(t, s, login(ann, 2, 100))
+	key := family.Key()
+	begin(t, s, login(owner(7, 1), 3, 100))
 	value := load(t, s, at(0, 1)).Value
 
 	for range 2 {
@@ -157,6 +163,7 @@ func TestClose(t *testing.T) {
 	}
 	require.Zero(t, reports)
 	require.Equal(t, entry(c, ann, 100).Value, value, "what was read before stays readable")
+	require.Equal(t, login(ann, 2, 100).Value, family.Value)
 
 	until := c.now().Add(time.Hour)
 	for _, tc := range []struct {
@@ -183,10 +190,22 @@ func TestClose(t *testing.T) {
 		{"EndOne", func(ctx context.Context) error { _, err := s.EndOne(ctx, ann, handle(1), until); return err }},
 		{"EndOthers", func(ctx context.Context) error { _, _, err := s.EndOthers(ctx, ann, handle(1), until); return err }},
 		{"EndAll", func(ctx context.Context) error { _, err := s.EndAll(ctx, ann, until); return err }},
-		{"Revoked", func(ctx context.Context) error { _, _, err := s.Revoked(ctx, ann, handle(1)); return err }},
+		{"Revoked", func(ctx context.Context) error { _, err := s.Revoked(ctx, ann, asked(1)); return err }},
 		{"RaiseEpoch", func(ctx context.Context) error { _, err := s.RaiseEpoch(ctx, ann, until); return err }},
 		{"RestoreEpoch", func(ctx context.Context) error { return s.RestoreEpoch(ctx, ann, 1, until) }},
 		{"Deny", func(ctx context.Context) error { return s.Deny(ctx, ann, handle(1), until) }},
+		{"CreateFamily", func(ctx context.Context) error {
+			_, _, err := s.CreateFamily(ctx, login(ann, 4, 1), 9)
+			return err
+		}},
+		{"FindFamily", func(ctx context.Context) error { _, err := s.FindFamily(ctx, key); return err }},
+		{"Rotate", func(ctx context.Context) error {
+			_, err := s.Rotate(ctx, key, &refresh.Presented{Generation: 1, Rules: rules})
+			return err
+		}},
+		{"EndFamily", func(ctx context.Context) error { _, err := s.EndFamily(ctx, key, rules); return err }},
+		{"Families", func(ctx context.Context) error { _, err := s.Families(ctx, ann); return err }},
+		{"Sight", func(ctx context.Context) error { return s.Sight(ctx, ann, key.Handle, family.Answer()) }},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			require.ErrorIs(t, tc.call(t.Context()), memstore.ErrClosed)

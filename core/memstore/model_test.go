@@ -333,11 +333,11 @@ func TestAgainstModel(t *testing.T) {
 			},
 			"revoked": func(*rapid.T) {
 				o, h := whose(), named()
-				n, denied, err := s.Revoked(ctx, o, h)
+				got, err := s.Revoked(ctx, o, revocation.Asked{Session: h})
 				require.NoError(t, err)
-				require.Equal(t, m.epoch(o, c.now()), n)
+				require.Equal(t, m.epoch(o, c.now()), got.Epoch)
 				until, want := m.denied[o][h]
-				require.Equal(t, want && c.now().Before(until), denied)
+				require.Equal(t, want && c.now().Before(until), got.Denied)
 			},
 			"wait": func(*rapid.T) {
 				c.advance(time.Duration(rapid.IntRange(1, 20).Draw(t, "minutes")) * time.Minute)

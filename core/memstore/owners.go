@@ -19,59 +19,41 @@ func (sh *shard) owns(owner *revocation.Owner, s *slot) bool {
 	return s.key.Tag == owner.Tag && sh.owner(s) == string(owner.Hash[:])
 }
 
-func (sh *shard) ownerHash(id uint32) uint64 { return sh.hash(number(sh.owner(sh.slots.get(id)))) }
-
-func (sh *shard) hashOwner(owner *revocation.Owner) uint64 {
-	return sh.hash(binary.LittleEndian.Uint64(owner.Hash[:]))
+func (sh *shard) ownerHash(id uint32) uint64 {
+	return sh.seed.hash(number(sh.owner(sh.slots.get(id))))
 }
 
+func (sh *shard) hashOwner(owner *revocation.Owner) uint64 {
+	return sh.seed.hash(binary.LittleEndian.Uint64(owner.Hash[:]))
+}
+
+func (sh *shard) links(id uint32) *links { return &sh.slots.get(id).links }
+
 // latest returns the slot of the owner's latest session, 0 if there is none.
-func (sh *shard) latest(owner *revocation.Owner) (cell int, id uint32) {
-	return sh.owners.find(sh.hashOwner(owner), func(id uint32) bool { return sh.owns(owner, sh.slots.get(id)) })
+func (sh *shard) latest(owner *revocation.Owner) uint32 {
+	_, id := sh.owners.find(sh.hashOwner(owner), func(id uint32) bool { return sh.owns(owner, sh.slots.get(id)) })
+	return id
 }
 
 // link adds a slot to what its owner has, unlink takes it out.
 func (sh *shard) link(id uint32, owner *revocation.Owner) {
-	s := sh.slots.get(id)
-	if s.flags&hasOwner == 0 {
-		return
+	if sh.slots.get(id).flags&hasOwner != 0 {
+		is := func(id uint32) bool { return sh.owns(owner, sh.slots.get(id)) }
+		sh.owners.push(sh.hashOwner(owner), id, is, sh.links, sh.ownerHash)
 	}
-	cell, first := sh.latest(owner)
-	if first == 0 {
-		sh.owners.insert(sh.hashOwner(owner), id, sh.ownerHash)
-		return
-	}
-	s.next = first
-	sh.slots.get(first).prev = id
-	sh.owners.replace(cell, id)
 }
 
 func (sh *shard) unlink(id uint32) {
-	s := sh.slots.get(id)
-	if s.flags&hasOwner == 0 {
-		return
+	if sh.slots.get(id).flags&hasOwner != 0 {
+		sh.owners.pull(sh.ownerHash(id), id, sh.links, sh.ownerHash)
 	}
-	if s.prev != 0 {
-		sh.slots.get(s.prev).next = s.next
-	} else {
-		cell, _ := sh.owners.find(sh.ownerHash(id), func(i uint32) bool { return i == id })
-		if s.next != 0 {
-			sh.owners.replace(cell, s.next)
-		} else {
-			sh.owners.remove(cell, sh.ownerHash)
-		}
-	}
-	if s.next != 0 {
-		sh.slots.get(s.next).prev = s.prev
-	}
-	s.next, s.prev = 0, 0
 }
 
 // owned returns the slots of all that the owner has, in the order in which they
 // came. The slice is valid until the next call.
 func (sh *shard) owned(owner revocation.Owner) []uint32 {
 	sh.ids = sh.ids[:0]
-	for _, id := sh.latest(&owner); id != 0; id = sh.slots.get(id).next {
+	for id := sh.latest(&owner); id != 0; id = sh.slots.get(id).next {
 		sh.ids = append(sh.ids, id)
 	}
 	slices.Reverse(sh.ids)
@@ -148,7 +130,7 @@ func (sh *shard) reaches(owner revocation.Owner, n int) bool {
 	if n > sh.classes[authenticated].count {
 		return false
 	}
-	for _, id := sh.latest(&owner); id != 0; {
+	for id := sh.latest(&owner); id != 0; {
 		s := sh.slots.get(id)
 		if s.flags&listed != 0 {
 			if n--; n == 0 {
@@ -179,12 +161,12 @@ func (s *Store) EndOne(_ context.Context, owner revocation.Owner, handle revocat
 		if i < 0 {
 			return session.ErrGone
 		}
-		if err := sh.revoked.deny(owner, handle, ceilMicros(until), now); err != nil {
+		if err := sh.revoked.deny(&owner, handle, ceilMicros(until), now); err != nil {
 			return err
 		}
 		sh.remove(live[i].id)
 		one = live[i].Keyed
-		sh.endRevoked(owner, now, func(e *session.Entry) bool { return e.Handle == handle })
+		sh.endDenied(owner, handle, now)
 		return nil
 	})
 	return one, err
@@ -198,14 +180,14 @@ func (s *Store) EndOthers(_ context.Context, owner revocation.Owner, keep revoca
 		if i < 0 {
 			return session.ErrGone
 		}
-		if epoch, err = sh.revoked.raise(owner, ceilMicros(until), now); err != nil {
+		if epoch, err = sh.revoked.raise(&owner, ceilMicros(until), now); err != nil {
 			return err
 		}
 		kept := live[i]
 		kept.Entry.Epoch = epoch
 		sh.replace(kept.id, &kept.Entry)
 		others = sh.end(slices.Delete(live, i, i+1))
-		sh.endRevoked(owner, now, func(e *session.Entry) bool { return e.Epoch < epoch })
+		sh.endBefore(owner, epoch, now)
 		return nil
 	})
 	return epoch, others, err
@@ -214,12 +196,12 @@ func (s *Store) EndOthers(_ context.Context, owner revocation.Owner, keep revoca
 // EndAll implements session.Store.
 func (s *Store) EndAll(_ context.Context, owner revocation.Owner, until time.Time) (all []session.Keyed, err error) {
 	err = s.revoke(owner.Tag, func(sh *shard, now int64) error {
-		epoch, err := sh.revoked.raise(owner, ceilMicros(until), now)
+		epoch, err := sh.revoked.raise(&owner, ceilMicros(until), now)
 		if err != nil {
 			return err
 		}
 		all = sh.end(sh.listed(owner, now))
-		sh.endRevoked(owner, now, func(e *session.Entry) bool { return e.Epoch < epoch })
+		sh.endBefore(owner, epoch, now)
 		return nil
 	})
 	return all, err

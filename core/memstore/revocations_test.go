@@ -11,10 +11,8 @@ import (
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
-const (
-	ownerCost  = 128
-	denialCost = 48
-)
+// revokedCost is what Config says that an epoch, a denial or a void counts.
+const revokedCost = 80
 
 // fill raises epochs of as many owners as there is room for.
 func fill(t *testing.T, s *memstore.Store, until time.Time) int {
@@ -62,20 +60,19 @@ func TestFullRevocationsRefuse(t *testing.T) {
 			s.Report(func(k session.StoreKey, _ session.Entry, why session.Ending) { t.Errorf("ended %v: %v", k, why) })
 			create(t, s, at(0, 1), entry(c, owner(0, 1), 100))
 			create(t, s, at(0, 2), entry(c, owner(0, 1), 101))
-			require.Equal(t, mib/ownerCost, fill(t, s, hour))
+			require.Equal(t, mib/revokedCost, fill(t, s, hour))
 			before := s.Stats()
-			require.EqualValues(t, mib, before.RevocationBytes)
-			require.Equal(t, mib/ownerCost, before.Revocations)
+			require.EqualValues(t, mib/revokedCost*revokedCost, before.RevocationBytes)
+			require.Equal(t, mib/revokedCost, before.Revocations)
 
 			require.ErrorIs(t, tc.call(t, s), revocation.ErrFull)
 			require.Equal(t, before, s.Stats())
 			all, err := s.List(t.Context(), owner(0, 1))
 			require.NoError(t, err)
 			require.Len(t, all, 2)
-			epoch, denied, err := s.Revoked(t.Context(), owner(0, 1), handle(100))
+			found, err := s.Revoked(t.Context(), owner(0, 1), asked(100))
 			require.NoError(t, err)
-			require.Zero(t, epoch)
-			require.False(t, denied)
+			require.Zero(t, found)
 		})
 	}
 }
@@ -89,18 +86,37 @@ func TestRevocationsMakeRoomOnlyInTime(t *testing.T) {
 	c.advance(time.Hour - time.Microsecond)
 	require.ErrorIs(t, s.Deny(t.Context(), owner(0, 1), handle(1), c.now().Add(time.Hour)), revocation.ErrFull)
 	for i := range n {
-		epoch, _, err := s.Revoked(t.Context(), owner(byte(i), 1000+i), handle(0))
+		found, err := s.Revoked(t.Context(), owner(byte(i), 1000+i), asked(0))
 		require.NoError(t, err)
-		require.NotZero(t, epoch, i)
+		require.NotZero(t, found.Epoch, i)
 	}
 	// An owner who is there already can be revoked again.
 	_, err := s.RaiseEpoch(t.Context(), owner(5, 1005), c.now().Add(time.Hour))
 	require.NoError(t, err)
 	c.advance(time.Microsecond)
 	require.NoError(t, s.Deny(t.Context(), owner(0, 1), handle(1), c.now().Add(time.Hour)))
+	s.Sweep()
 	st := s.Stats()
 	require.Equal(t, 2, st.Revocations)
-	require.EqualValues(t, 2*ownerCost+denialCost, st.RevocationBytes)
+	require.EqualValues(t, 2*revokedCost, st.RevocationBytes)
+}
+
+// Whoever finds no room waits for no more shards than must forget something.
+func TestRoomIsMadeShardByShard(t *testing.T) {
+	c := newClock()
+	s := small(t, c)
+	const each = 10
+	for i := range each {
+		for _, shard := range []byte{5, 9} {
+			require.NoError(t, s.Deny(t.Context(), owner(shard, 1+i), handle(1), c.now().Add(time.Minute)))
+		}
+	}
+	total := 2*each + fill(t, s, c.now().Add(time.Hour))
+	c.advance(time.Minute)
+	require.NoError(t, s.Deny(t.Context(), owner(0, 1), handle(1), c.now().Add(time.Hour)))
+	require.Equal(t, total-each+1, s.Stats().Revocations)
+	s.Sweep()
+	require.Equal(t, total-2*each+1, s.Stats().Revocations)
 }
 
 func TestSweepForgetsRevocations(t *testing.T) {
@@ -116,8 +132,8 @@ func TestSweepForgetsRevocations(t *testing.T) {
 		after time.Duration
 		want  memstore.Stats
 	}{
-		{0, memstore.Stats{Revocations: 3, RevocationBytes: 2*ownerCost + 2*denialCost}},
-		{time.Minute, memstore.Stats{Revocations: 1, RevocationBytes: ownerCost + denialCost}},
+		{0, memstore.Stats{Revocations: 3, RevocationBytes: 3 * revokedCost}},
+		{time.Minute, memstore.Stats{Revocations: 1, RevocationBytes: revokedCost}},
 		{time.Hour, memstore.Stats{}},
 	} {
 		c.advance(tc.after)
@@ -131,8 +147,8 @@ func TestDenialsOfOneOwner(t *testing.T) {
 	s := small(t, c)
 	ann := owner(0, 1)
 	deny := func(n int, d time.Duration) error { return s.Deny(t.Context(), ann, handle(n), c.now().Add(d)) }
-	require.NoError(t, deny(0, time.Minute))
-	for i := 1; i < revocation.MaxDenied; i++ {
+	require.NoError(t, deny(1, time.Minute))
+	for i := 2; i <= revocation.MaxDenied; i++ {
 		require.NoError(t, deny(i, time.Hour))
 	}
 	require.ErrorIs(t, deny(1000, time.Hour), revocation.ErrFull)
@@ -144,12 +160,12 @@ func TestDenialsOfOneOwner(t *testing.T) {
 
 	_, err := s.RaiseEpoch(t.Context(), ann, c.now().Add(time.Hour))
 	require.NoError(t, err)
-	_, denied, err := s.Revoked(t.Context(), ann, handle(1000))
+	found, err := s.Revoked(t.Context(), ann, asked(1000))
 	require.NoError(t, err)
-	require.False(t, denied)
+	require.False(t, found.Denied)
 	st := s.Stats()
 	require.Equal(t, 2, st.Revocations)
-	require.EqualValues(t, 2*ownerCost+denialCost, st.RevocationBytes)
+	require.EqualValues(t, 2*revokedCost, st.RevocationBytes)
 	require.NoError(t, deny(1001, time.Hour), "all are forgotten")
 }
 
@@ -210,17 +226,104 @@ func TestEpochOutlivesWhatCarriesIt(t *testing.T) {
 		require.Equal(t, epoch, got)
 	}
 	c.advance(time.Hour - time.Microsecond)
-	got, _, err := s.Revoked(t.Context(), ann, handle(0))
+	got, err := s.Revoked(t.Context(), ann, asked(0))
 	require.NoError(t, err)
-	require.Equal(t, epoch, got)
+	require.Equal(t, epoch, got.Epoch)
 	require.False(t, load(t, s, at(0, 0)).Behind)
 	c.advance(time.Microsecond)
-	got, _, err = s.Revoked(t.Context(), ann, handle(0))
+	got, err = s.Revoked(t.Context(), ann, asked(0))
 	require.NoError(t, err)
-	require.Zero(t, got)
+	require.Zero(t, got.Epoch)
 	e := load(t, s, at(0, 0))
 	require.True(t, e.Behind, "the store has lost what the session carries")
 	require.Equal(t, epoch, e.Epoch)
 	require.NoError(t, s.RestoreEpoch(t.Context(), ann, epoch, c.now().Add(time.Hour)))
 	require.False(t, load(t, s, at(0, 0)).Behind)
+}
+
+// What names nothing is not denied, and cannot be.
+func TestNothingIsNotDenied(t *testing.T) {
+	c := newClock()
+	s := small(t, c)
+	ann := owner(0, 1)
+	until := c.now().Add(time.Hour)
+	require.NoError(t, s.Deny(t.Context(), ann, revocation.Handle{}, until))
+	require.NoError(t, s.Deny(t.Context(), ann, handle(7), until))
+	for _, tc := range []struct {
+		asked revocation.Asked
+		want  bool
+	}{
+		{revocation.Asked{}, false},
+		{revocation.Asked{Generation: 1}, false},
+		{revocation.Asked{Session: handle(1)}, false},
+		{revocation.Asked{Token: handle(1)}, false},
+		{revocation.Asked{Session: handle(7)}, true},
+		{revocation.Asked{Token: handle(7)}, true},
+	} {
+		found, err := s.Revoked(t.Context(), ann, tc.asked)
+		require.NoError(t, err)
+		require.Equal(t, revocation.Found{Denied: tc.want}, found, tc.asked)
+	}
+}
+
+// What ends sooner than all that was there is forgotten when it has ended.
+func TestSoonerEnds(t *testing.T) {
+	ann, bob := owner(0, 1), owner(0, 2)
+	for _, tc := range []struct {
+		desc   string
+		sooner func(t *testing.T, s *memstore.Store, until time.Time)
+		left   int
+	}{
+		{"another", func(t *testing.T, s *memstore.Store, until time.Time) {
+			require.NoError(t, s.Deny(t.Context(), bob, handle(2), until))
+		}, 1},
+		{"an epoch in its place", func(t *testing.T, s *memstore.Store, until time.Time) {
+			_, err := s.RaiseEpoch(t.Context(), ann, until)
+			require.NoError(t, err)
+		}, 0},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			c := newClock()
+			s := small(t, c)
+			require.NoError(t, s.Deny(t.Context(), bob, handle(1), c.now().Add(time.Second)))
+			require.NoError(t, s.Deny(t.Context(), ann, handle(1), c.now().Add(2*time.Hour)))
+			c.advance(time.Second)
+			s.Sweep()
+			tc.sooner(t, s, c.now().Add(time.Hour))
+			c.advance(time.Hour)
+			s.Sweep()
+			require.Equal(t, tc.left, s.Stats().Revocations)
+		})
+	}
+}
+
+// What is not stored is zero, and takes no room to be so.
+func TestRestoringNothing(t *testing.T) {
+	c := newClock()
+	s := small(t, c)
+	require.NoError(t, s.RestoreEpoch(t.Context(), owner(0, 1), 0, c.now().Add(time.Hour)))
+	require.Equal(t, memstore.Stats{}, s.Stats())
+}
+
+// Whoever revokes clears away what others need not be remembered for any more: what is
+// held is never much more than what must be.
+func TestRevokingForgetsALittle(t *testing.T) {
+	c := newClock()
+	s := small(t, c)
+	const lasts = 1000 // as many seconds, of which each brings one
+	for n := range 5 * lasts {
+		o := owner(0, 1+n)
+		var err error
+		if until := c.now().Add(lasts * time.Second); n%2 == 0 {
+			_, err = s.RaiseEpoch(t.Context(), o, until)
+		} else {
+			err = s.Deny(t.Context(), o, handle(n), until)
+		}
+		require.NoError(t, err)
+		st := s.Stats()
+		require.LessOrEqual(t, st.Revocations, lasts+lasts/3+2)
+		require.EqualValues(t, st.Revocations*revokedCost, st.RevocationBytes)
+		c.advance(time.Second)
+	}
+	require.GreaterOrEqual(t, s.Stats().Revocations, lasts)
 }

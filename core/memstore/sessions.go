@@ -54,8 +54,7 @@ func (s *Store) Load(_ context.Context, keys []session.StoreKey, out []session.E
 			sh.use(id)
 			out[i] = sh.entry(sh.slots.get(id))
 			if e := &out[i]; e.Epoch != 0 && e.Owner != (revocation.Owner{}) {
-				epoch, _ := sh.revoked.of(e.Owner, e.Handle, now)
-				e.Behind = epoch < e.Epoch
+				e.Behind = sh.found(e.Owner, revocation.Asked{}, now).Epoch < e.Epoch
 			}
 		} else {
 			out[i] = session.Entry{}
@@ -88,12 +87,7 @@ func (s *Store) Create(_ context.Context, key session.StoreKey, e session.Entry,
 					return err
 				}
 			}
-			if r := sh.revoked.current(e.Owner, now); r != nil && r.epoch != 0 {
-				e.Epoch = r.epoch
-				if !a.Until.IsZero() {
-					sh.revoked.keep(r, ceilMicros(a.Until))
-				}
-			}
+			e.Epoch = sh.revoked.carry(&e.Owner, ceilMicros(a.Until), now)
 		}
 		epoch = e.Epoch
 		sh.judge(sh.add(&key, &e), now)

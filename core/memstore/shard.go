@@ -9,24 +9,25 @@ import (
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
-// shard is one lock's worth of sessions and revocations. What a revocation has
-// ended is removed by it, so that a session that stands in a shard is never dead
-// but by its time.
+// shard is one lock's worth of sessions, refresh families and revocations. What a
+// revocation has ended is removed by it, so that a session or family that stands in a
+// shard is never dead but by its time.
 type shard struct {
-	mu      sync.Mutex
-	closed  bool
-	base    int64     // when the store was made, in microseconds
-	seed    [2]uint64 // of the indexes
-	slots   slots
-	arena   arena
-	keys    index // every session
-	owners  index // the latest session of each owner
-	classes [classes]class
-	revoked revocations
-	gone    []ended // since the lock was taken
-	endings [session.Revoked + 1]uint64
-	scratch []byte
-	ids     []uint32
+	mu       sync.Mutex
+	closed   bool
+	base     int64 // when the store was made, in microseconds
+	seed     seed
+	slots    slots[slot, *slot]
+	arena    arena
+	keys     index // every session
+	owners   index // the latest session of each owner
+	classes  [classes]class
+	families families
+	revoked  revocations
+	gone     []ended // since the lock was taken
+	endings  [session.Revoked + 1]uint64
+	scratch  []byte
+	ids      []uint32
 }
 
 // kind is whose budget a session counts against.
@@ -61,14 +62,17 @@ func (s *slot) kind() kind {
 	return anonymous
 }
 
+// seed is that of a store's indexes.
+type seed [2]uint64
+
 // hash spreads what is a hash already, so that nobody can know what collides.
-func (sh *shard) hash(first uint64) uint64 {
-	hi, lo := bits.Mul64(first^sh.seed[0], sh.seed[1])
+func (s *seed) hash(first uint64) uint64 {
+	hi, lo := bits.Mul64(first^s[0], s[1])
 	return hi ^ lo
 }
 
 func (sh *shard) hashKey(key *session.StoreKey) uint64 {
-	return sh.hash(binary.LittleEndian.Uint64(key.Hash[:]))
+	return sh.seed.hash(binary.LittleEndian.Uint64(key.Hash[:]))
 }
 
 func (sh *shard) keyHash(id uint32) uint64 { return sh.hashKey(&sh.slots.get(id).key) }
@@ -218,39 +222,17 @@ func (sh *shard) fromList(c *class, s *slot) {
 // expired returns a session of the class that has expired, 0 if there is none. It
 // must be dropped then: nothing will find it a second time.
 func (sh *shard) expired(k kind, now int64) uint32 {
-	c := &sh.classes[k]
-	unit := units(now, sh.base)
-	var soon []uint32 // what ends later in this very unit
-	found := uint32(0)
-	for found == 0 {
-		id, ok := c.ends.due(unit)
-		if !ok {
-			break
-		}
+	return sh.classes[k].ends.ended(now, sh.base, func(id uint32) (int64, bool) {
 		s := sh.slots.get(id)
 		if s.flags&inUse == 0 || s.kind() != k {
-			c.ends.pop()
-			continue
+			return 0, false
 		}
-		switch end := sh.expires(s); {
-		case end <= now:
-			c.ends.pop()
-			found = id
-		case units(end, sh.base) == unit:
-			c.ends.pop()
-			soon = append(soon, id)
-		default:
-			c.ends.postpone(units(end, sh.base))
-		}
-	}
-	for _, id := range soon {
-		c.ends.push(unit, id)
-	}
-	return found
+		return sh.expires(s), true
+	})
 }
 
-// sweepPerWrite is how many expired sessions of a class one write clears away:
-// more than the one it may add, so that the expired never pile up.
+// sweepPerWrite is how many expired sessions of a class, and families, one write clears
+// away: more than the one it may add, so that the expired never pile up.
 const sweepPerWrite = 2
 
 // tidy drops what has expired, a little of it, then what is over budget: the
@@ -272,11 +254,15 @@ func (sh *shard) tidy(now int64) {
 			}
 		}
 	}
+	for range sweepPerWrite {
+		sh.families.expire(now)
+	}
 	sh.compact()
 }
 
-// compact bounds what is kept of sessions that are gone.
+// compact bounds what is kept of sessions and families that are gone.
 func (sh *shard) compact() {
+	sh.families.compact()
 	for k := range sh.classes {
 		c := &sh.classes[k]
 		if c.ends.idle(c.count) {
@@ -307,7 +293,7 @@ func (sh *shard) judge(id uint32, now int64) {
 	if e.Owner == (revocation.Owner{}) {
 		return
 	}
-	if epoch, denied := sh.revoked.of(e.Owner, e.Handle, now); denied || e.Epoch < epoch {
+	if f := sh.found(e.Owner, revocation.Asked{Session: e.Handle}, now); f.Denied || e.Epoch < f.Epoch {
 		sh.drop(id, session.Revoked)
 	}
 }
@@ -315,10 +301,11 @@ func (sh *shard) judge(id uint32, now int64) {
 // close forgets everything but the counts of endings.
 func (sh *shard) close() {
 	sh.closed = true
-	sh.slots, sh.arena, sh.keys, sh.owners = slots{}, arena{}, index{}, index{}
+	sh.slots, sh.arena, sh.keys, sh.owners = slots[slot, *slot]{}, arena{}, index{}, index{}
 	sh.scratch, sh.ids = nil, nil
 	for k := range sh.classes {
 		sh.classes[k] = class{budget: sh.classes[k].budget}
 	}
 	sh.revoked.clear()
+	sh.families.clear()
 }

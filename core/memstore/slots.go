@@ -1,82 +1,65 @@
 package memstore
 
-import (
-	"unsafe"
+import "unsafe"
 
-	"github.com/sallyport-go/sallyport/core/session"
-)
-
-// slot is where a session stands and how it is linked; the rest of it is its
-// record in the arena. There is no pointer in it, so that the garbage collector
-// passes over a million of them without a look. Links are numbers of slots and
-// 0 is none.
-type slot struct {
-	key          session.StoreKey
-	newer, older uint32 // by use, within the class
-	next, prev   uint32 // among what the owner has, the latest first
-	block        uint32 // with off the record's place
-	off          uint16
-	flags        flags
+// slots hands out slots of one kind by number; 0 is none. There is no pointer in a
+// slot, so that the garbage collector passes over a million of them without a look.
+//
+// Pages are never moved, so that a store grows without copying, and never given back:
+// the budget bounds how many there ever are. Only the first one starts small, because
+// there are many shards and in a small application each holds little.
+type slots[T any, P linked[T]] struct {
+	pages [][]T
+	made  uint32 // numbers from 1 to made were handed out once
+	free  uint32 // first of those that came back, by their links
 }
 
-func (s *slot) place() place { return place{s.block, s.off} }
-
-func (s *slot) stand(at place) { s.block, s.off = at.block, at.off }
-
-type flags uint16
-
-const (
-	inUse flags = 1 << iota
-	listed
-	presented
-	hasOwner
-	hasHandle
-	hasCreated
-	hasEpoch
-)
+// linked has a link to another slot.
+type linked[T any] interface {
+	*T
+	link() *uint32
+}
 
 const (
 	// pageBytes is a size that the allocator serves without rounding up.
 	pageBytes = 16 << 10
-	perPage   = pageBytes / uint32(unsafe.Sizeof(slot{}))
 	firstPage = 4
 )
 
-// slots hands out slots by number. Pages are never moved, so that a store grows
-// without copying, and never given back: the budget bounds how many there ever
-// are. Only the first one starts small, because there are many shards and in a
-// small application each holds few sessions.
-type slots struct {
-	pages [][]slot
-	made  uint32 // numbers from 1 to made were handed out once
-	free  uint32 // first of those that came back, linked by next
-}
+// perPage is a constant of the machine code, and of the language only without T.
+func (t *slots[T, P]) perPage() uint32 { return pageBytes / uint32(unsafe.Sizeof(*new(T))) }
 
 // get returns slot id. add invalidates it.
-func (t *slots) get(id uint32) *slot { return &t.pages[id/perPage][id%perPage] }
+func (t *slots[T, P]) get(id uint32) *T { return &t.pages[id/t.perPage()][id%t.perPage()] }
 
-func (t *slots) add() uint32 {
+// exhausted says that there is no number left.
+func (t *slots[T, P]) exhausted() bool { return t.free == 0 && t.made == idMask }
+
+// add must not be called when they are exhausted.
+func (t *slots[T, P]) add() uint32 {
 	if id := t.free; id != 0 {
-		s := t.get(id)
-		t.free, s.next = s.next, 0
+		l := P(t.get(id)).link()
+		t.free, *l = *l, 0
 		return id
 	}
 	t.made++
-	page, i := t.made/perPage, t.made%perPage
+	page, i := t.made/t.perPage(), t.made%t.perPage()
 	switch {
 	case len(t.pages) == 0:
-		t.pages = append(t.pages, make([]slot, firstPage))
+		t.pages = append(t.pages, make([]T, firstPage))
 	case int(page) == len(t.pages):
-		t.pages = append(t.pages, make([]slot, perPage))
+		t.pages = append(t.pages, make([]T, t.perPage()))
 	case int(i) == len(t.pages[page]):
-		grown := make([]slot, min(4*i, perPage))
+		grown := make([]T, min(4*i, t.perPage()))
 		copy(grown, t.pages[page])
 		t.pages[page] = grown
 	}
 	return t.made
 }
 
-func (t *slots) remove(id uint32) {
-	*t.get(id) = slot{next: t.free}
+func (t *slots[T, P]) remove(id uint32) {
+	s := t.get(id)
+	*s = *new(T)
+	*P(s).link() = t.free
 	t.free = id
 }

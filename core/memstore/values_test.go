@@ -6,10 +6,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/refresh"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -144,13 +147,67 @@ func TestMemoryIsWhatIsCounted(t *testing.T) {
 	}
 }
 
+// The same of families, whose values never change but come and go.
+func TestMemoryOfFamiliesIsWhatIsCounted(t *testing.T) {
+	for _, tc := range []struct {
+		desc              string
+		families, endings int
+		size              func(n int) int
+		shard             func(i int) byte
+	}{
+		{"many", 30_000, 60_000, func(n int) int { return 50 + n%150 }, func(i int) byte { return byte(i) }},
+		{"many in one shard", 30_000, 60_000, func(n int) int { return 50 + n%150 }, func(int) byte { return 0 }},
+		{"of all sizes", 2000, 10_000, func(n int) int { return 1 << (n * 7 % 15) }, func(int) byte { return 3 }},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			c := newClock()
+			before := held()
+			s, err := memstore.New(memstore.Config{FamilyBytes: 8 << 30, Now: c.now})
+			require.NoError(t, err)
+			values := strings.Repeat("x", 1<<14)
+			for n := range tc.families + tc.endings {
+				i := n
+				if n >= tc.families {
+					i = n * 7919 % tc.families
+				}
+				f := login(owner(tc.shard(i), 1+i), 1+i, 0)
+				if n >= tc.families {
+					_, err := s.EndFamily(t.Context(), f.Key(), refresh.Rules{})
+					require.NoError(t, err)
+				}
+				f.Value = values[:tc.size(n)]
+				begin(t, s, f)
+			}
+			took := held() - before
+			st := s.Stats()
+			require.Equal(t, tc.families, st.Families)
+			require.Less(t, took, st.FamilyBytes+st.RevocationBytes+64*(32<<10)+3*mib, "counted are %d", st.FamilyBytes)
+			require.NoError(t, s.Close())
+			require.Less(t, held()-before, int64(2*mib), "after Close")
+			runtime.KeepAlive(s)
+		})
+	}
+}
+
+// A registry of many entries takes no more than 100 bytes for each, and what it counts.
+func TestMemoryOfRevocations(t *testing.T) {
+	for _, tc := range revocationKinds {
+		t.Run(tc.name, func(t *testing.T) {
+			s, each := measure(t, 200_000, tc.one)
+			require.Less(t, each, 100.0)
+			require.Less(t, each, float64(revokedCost))
+			runtime.KeepAlive(s)
+		})
+	}
+}
+
 func TestEmptyStoreIsSmall(t *testing.T) {
 	before := held()
 	stores := make([]*memstore.Store, 20)
 	for i := range stores {
 		stores[i] = memstore.Default()
 	}
-	require.Less(t, (held()-before)/int64(len(stores)), int64(64<<10))
+	require.Less(t, (held()-before)/int64(len(stores)), int64(72<<10))
 	for _, s := range stores {
 		for i := range shards {
 			create(t, s, at(byte(i), i), entry(newClock(), owner(byte(i), 1), 200))
@@ -190,4 +247,39 @@ func TestAllocations(t *testing.T) {
 			panic(err)
 		}
 	}), 1.0)
+}
+
+// The check of a request, the sighting of a token and a rotation leave nothing to be
+// collected.
+func TestFamilyAllocations(t *testing.T) {
+	c := newClock()
+	s, err := memstore.New(memstore.Config{Now: c.now})
+	require.NoError(t, err)
+	ctx := t.Context()
+	hour := c.now().Add(time.Hour)
+	none, some := owner(0, 1), owner(0, 2)
+	require.NoError(t, s.Deny(ctx, some, handle(1), hour))
+	for _, o := range []revocation.Owner{none, some} {
+		require.Zero(t, testing.AllocsPerRun(100, func() {
+			if found, err := s.Revoked(ctx, o, asked(1)); err != nil || found.Denied != (o == some) {
+				panic("wrong")
+			}
+		}))
+	}
+	f := begin(t, s, login(none, 5, 100))
+	p := &refresh.Presented{Generation: 1, Rules: rules}
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		c.advance(time.Minute)
+		out, err := s.Rotate(ctx, f.Key(), p)
+		if err != nil || out.Verdict != refresh.Rotated {
+			panic(out.Verdict)
+		}
+		p.Generation++
+		if err := s.Sight(ctx, none, f.Handle, out.Family.Answer()); err != nil {
+			panic(err)
+		}
+		if _, err := s.FindFamily(ctx, f.Key()); err != nil {
+			panic(err)
+		}
+	}))
 }

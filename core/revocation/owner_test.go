@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -88,6 +89,72 @@ func TestNewHandle(t *testing.T) {
 		_, err := revocation.NewHandle(tc.random)
 		require.ErrorIs(t, err, tc.want, desc)
 	}
+}
+
+func TestTokenHandle(t *testing.T) {
+	require.Equal(t, revocation.Handle{
+		0x6c, 0x3b, 0x6f, 0x0e, 0x0d, 0x3e, 0x4a, 0x57, 0x8c, 0x2b, 0x1f, 0x0e, 0x9f, 0x0a, 0x7b, 0x11,
+	}, revocation.TokenHandle("6c3b6f0e-0d3e-4a57-8c2b-1f0e9f0a7b11"))
+	require.Equal(t, revocation.Handle{}, revocation.TokenHandle(""), "which is never denied")
+	// The first half of SHA-256("jti" NUL "a"): a denial outlives the process.
+	require.Equal(t, "174b4383ee40375f76c75e2063da9087", hex.EncodeToString(handleBytes(revocation.TokenHandle("a"))))
+
+	const good = "6c3b6f0e-0d3e-4a57-8c2b-1f0e9f0a7b11"
+	raw := revocation.TokenHandle(good)
+	seen := map[revocation.Handle]string{raw: good}
+	for desc, jti := range map[string]string{
+		"upper case":            strings.ToUpper(good),
+		"one letter upper case": "6C3b6f0e-0d3e-4a57-8c2b-1f0e9f0a7b11",
+		"without hyphens":       strings.ReplaceAll(good, "-", ""),
+		"in braces":             "{" + good + "}",
+		"as a URN":              "urn:uuid:" + good,
+		"a hyphen elsewhere":    "6c3b6f0-e0d3e-4a57-8c2b-1f0e9f0a7b11",
+		"a hyphen for a digit":  "-c3b6f0e-0d3e-4a57-8c2b-1f0e9f0a7b11",
+		"a digit for a hyphen":  "6c3b6f0e00d3e-4a57-8c2b-1f0e9f0a7b11",
+		"no digit":              "6c3b6f0e-0d3e-4a57-8c2b-1f0e9f0a7b1g",
+		"one short":             good[:35],
+		"one long":              good + "0",
+		"a blank behind":        good[:35] + " ",
+		"a line feed":           good + "\n",
+		"its bytes":             string(raw[:]),
+		"in base64url":          raw.String(),
+		"the next":              good[:35] + "2",
+		"a NUL":                 "\x00",
+	} {
+		h := revocation.TokenHandle(jti)
+		require.NotZero(t, h, desc)
+		require.NotContains(t, seen, h, desc)
+		seen[h] = desc
+	}
+	// All zeroes is a UUID (RFC 9562 section 5.9), and its bytes name nothing.
+	require.NotZero(t, revocation.TokenHandle("00000000-0000-0000-0000-000000000000"))
+}
+
+func handleBytes(h revocation.Handle) []byte { return h[:] }
+
+// One text, one handle: two tokens that share one would be revoked together.
+func FuzzTokenHandle(f *testing.F) {
+	for _, pair := range [][2]string{
+		{"6c3b6f0e-0d3e-4a57-8c2b-1f0e9f0a7b11", "6C3B6F0E-0D3E-4A57-8C2B-1F0E9F0A7B11"},
+		{"6c3b6f0e-0d3e-4a57-8c2b-1f0e9f0a7b11", "6c3b6f0e00d3e-4a57-8c2b-1f0e9f0a7b11"},
+		{"", "\x00"}, {"a", "a\x00"}, {"00000000-0000-0000-0000-000000000000", ""},
+	} {
+		f.Add(pair[0], pair[1])
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		require.Equal(t, a == b, revocation.TokenHandle(a) == revocation.TokenHandle(b), "%q and %q", a, b)
+		if h := revocation.TokenHandle(a); len(a) == 36 && strings.Trim(a, "0123456789abcdef-") == "" {
+			text := hex.EncodeToString(h[:])
+			text = text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+			if text == a {
+				return // a UUID, which is its bytes
+			}
+		}
+		if a != "" {
+			sum := sha256.Sum256([]byte("jti\x00" + a))
+			require.Equal(t, sum[:16], handleBytes(revocation.TokenHandle(a)))
+		}
+	})
 }
 
 func registryOf(t *testing.T, app string, secret []byte) *revocation.Registry {

@@ -24,14 +24,25 @@ var (
 	two     = revocation.Handle{2}.String()
 )
 
-// spy is a store that can be made to fail and keeps what it was given.
+// spy is a store that blocks (it is no Local) and can be made to fail. It keeps what it
+// was given.
 type spy struct {
-	*memstore.Store
+	revocation.Store
 	err    error
+	found  *revocation.Found // if set, what Revoked answers
+	sight  error             // what Sight answers
 	calls  []string
 	until  time.Time
+	asked  revocation.Asked
+	seen   sighting
 	ctx    context.Context
 	before func()
+}
+
+type sighting struct {
+	owner  revocation.Owner
+	family revocation.Handle
+	answer revocation.Answer
 }
 
 func (s *spy) enter(ctx context.Context, op string) error {
@@ -42,11 +53,24 @@ func (s *spy) enter(ctx context.Context, op string) error {
 	return errors.Join(s.err, ctx.Err())
 }
 
-func (s *spy) Revoked(ctx context.Context, o revocation.Owner, h revocation.Handle) (uint64, bool, error) {
+// What comes with an error is garbage, and nothing may be concluded from it.
+func (s *spy) Revoked(ctx context.Context, o revocation.Owner, a revocation.Asked) (revocation.Found, error) {
+	s.asked = a
 	if err := s.enter(ctx, "revoked"); err != nil {
-		return 9, true, err
+		return revocation.Found{Epoch: 9, Denied: true, Floor: 9}, err
 	}
-	return s.Store.Revoked(ctx, o, h)
+	if s.found != nil {
+		return *s.found, nil
+	}
+	return s.Store.Revoked(ctx, o, a)
+}
+
+func (s *spy) Sight(ctx context.Context, o revocation.Owner, family revocation.Handle, a revocation.Answer) error {
+	s.seen = sighting{o, family, a}
+	if err := s.enter(ctx, "sight"); err != nil {
+		return err
+	}
+	return s.sight
 }
 
 func (s *spy) RaiseEpoch(ctx context.Context, o revocation.Owner, until time.Time) (uint64, error) {
@@ -88,12 +112,33 @@ func newEnv(t *testing.T) *env {
 	mem, err := memstore.New(memstore.Config{Now: now})
 	require.NoError(t, err)
 	e.store = &spy{Store: mem}
-	e.r, err = revocation.New(e.store, revocation.Config{
-		App: "shop", Secret: secret, Now: now,
+	e.r = e.registry(e.store)
+	return e
+}
+
+// registry is another one, on a store of its own choice.
+func (e *env) registry(store revocation.Store) *revocation.Registry {
+	e.t.Helper()
+	r, err := revocation.New(store, revocation.Config{
+		App: "shop", Secret: secret, Now: func() time.Time { return e.at },
 		Audit: audit.SinkFunc(func(_ context.Context, ev audit.Event) { e.events = append(e.events, ev) }),
 	})
-	require.NoError(t, err)
-	return e
+	require.NoError(e.t, err)
+	return r
+}
+
+// named makes a credential of r.
+func (e *env) named(n revocation.Named) *revocation.Credential {
+	e.t.Helper()
+	c, err := e.r.Credential(n)
+	require.NoError(e.t, err)
+	return &c
+}
+
+// check checks a credential of subject's session handle, made under epoch.
+func (e *env) check(subject, handle string, epoch uint64) error {
+	e.t.Helper()
+	return e.r.Check(e.t.Context(), e.named(revocation.Named{Subject: subject, Session: handle, Epoch: epoch}))
 }
 
 func (e *env) epoch(subject string) uint64 {
@@ -182,22 +227,20 @@ func mistakes(err error) (all []*core.ConfigError) {
 func TestEpoch(t *testing.T) {
 	e := newEnv(t)
 	require.Zero(t, e.epoch("ann"))
-	require.NoError(t, e.r.RevokeSubject(t.Context(), "ann"))
+	require.NoError(t, e.r.LogoutEverywhere(t.Context(), "ann"))
 	first := e.epoch("ann")
 	require.EqualValues(t, noon.UnixMicro(), first)
-	require.NoError(t, e.r.RevokeSubject(t.Context(), "ann"))
+	require.NoError(t, e.r.LogoutEverywhere(t.Context(), "ann"))
 	require.Equal(t, first+1, e.epoch("ann"), "at the same moment, too")
 	require.Zero(t, e.epoch("bob"))
 }
 
-func TestRevokeSubject(t *testing.T) {
+func TestLogoutEverywhere(t *testing.T) {
 	e := newEnv(t)
-	check := func(subject, handle string, epoch uint64) error {
-		return e.r.Check(t.Context(), subject, handle, epoch)
-	}
+	check := e.check
 	require.NoError(t, check("ann", one, 0))
 	e.quiet()
-	require.NoError(t, e.r.RevokeSubject(t.Context(), "ann"))
+	require.NoError(t, e.r.LogoutEverywhere(t.Context(), "ann"))
 	require.Equal(t, []string{"raise"}, e.store.calls)
 	require.Equal(t, noon.Add(7*24*time.Hour), e.store.until)
 	e.told(audit.Event{Name: audit.SubjectRevoked, Cause: audit.CauseAll, Subject: "ann"})
@@ -211,17 +254,40 @@ func TestRevokeSubject(t *testing.T) {
 	require.Empty(t, e.events, "a refusal is told by who makes it")
 }
 
+// A change of password and a disabled account end the same as LogoutEverywhere, and say
+// in the log what they were.
+func TestCausesOfLogoutEverywhere(t *testing.T) {
+	for _, tc := range []struct {
+		do    func(*revocation.Registry, context.Context, string) error
+		cause audit.Cause
+	}{
+		{(*revocation.Registry).LogoutEverywhere, "all"},
+		{(*revocation.Registry).PasswordChanged, "password"},
+		{(*revocation.Registry).SubjectDisabled, "disabled"},
+	} {
+		t.Run(string(tc.cause), func(t *testing.T) {
+			e := newEnv(t)
+			require.NoError(t, tc.do(e.r, t.Context(), "ann"))
+			require.Equal(t, []string{"raise"}, e.store.calls)
+			require.Equal(t, noon.Add(7*24*time.Hour), e.store.until)
+			e.told(audit.Event{Name: audit.SubjectRevoked, Cause: tc.cause, Subject: "ann"})
+			require.ErrorIs(t, e.check("ann", one, 0), revocation.ErrRevoked)
+			require.NoError(t, e.check("bob", one, 0))
+		})
+	}
+}
+
 func TestRevokeSession(t *testing.T) {
 	e := newEnv(t)
 	require.NoError(t, e.r.RevokeSession(t.Context(), "ann", one))
 	require.Equal(t, []string{"deny"}, e.store.calls)
 	require.Equal(t, noon.Add(7*24*time.Hour), e.store.until)
 	e.told(audit.Event{Name: audit.SessionDenied, Subject: "ann", Session: one})
-	require.ErrorIs(t, e.r.Check(t.Context(), "ann", one, 0), revocation.ErrRevoked)
-	require.NoError(t, e.r.Check(t.Context(), "ann", two, 0))
-	require.NoError(t, e.r.Check(t.Context(), "bob", one, 0), "a handle counts with its subject")
+	require.ErrorIs(t, e.check("ann", one, 0), revocation.ErrRevoked)
+	require.NoError(t, e.check("ann", two, 0))
+	require.NoError(t, e.check("bob", one, 0), "a handle counts with its subject")
 	require.Zero(t, e.epoch("ann"))
-	require.ErrorIs(t, e.r.Check(t.Context(), "ann", one, 7), revocation.ErrRevoked, "whatever its epoch")
+	require.ErrorIs(t, e.check("ann", one, 7), revocation.ErrRevoked, "whatever its epoch")
 }
 
 func TestRevokeSessionInAFullStore(t *testing.T) {
@@ -233,17 +299,69 @@ func TestRevokeSessionInAFullStore(t *testing.T) {
 	err := e.r.RevokeSession(t.Context(), "ann", one)
 	require.ErrorIs(t, err, revocation.ErrFull)
 	require.NotErrorIs(t, err, core.ErrUnknown, "the store did decide")
+	require.ErrorIs(t, e.r.RevokeToken(t.Context(), "ann", jti, noon.Add(time.Hour)), revocation.ErrFull)
 	require.Empty(t, e.events)
-	require.NoError(t, e.r.Check(t.Context(), "ann", one, 0))
+	require.NoError(t, e.check("ann", one, 0))
 	require.NoError(t, e.r.RevokeSession(t.Context(), "bob", one))
+}
+
+const jti = "6c3b6f0e-0d3e-4a57-8c2b-1f0e9f0a7b11"
+
+func TestRevokeToken(t *testing.T) {
+	e := newEnv(t)
+	expires := noon.Add(15 * time.Minute)
+	require.NoError(t, e.r.RevokeToken(t.Context(), "ann", jti, expires))
+	require.Equal(t, []string{"deny"}, e.store.calls)
+	require.Equal(t, expires.Add(revocation.Margin), e.store.until)
+	e.told(audit.Event{Name: audit.TokenDenied, Subject: "ann"})
+	check := func(subject, session, jti string) error {
+		return e.r.Check(t.Context(), e.named(revocation.Named{Subject: subject, Session: session, Token: jti}))
+	}
+	require.ErrorIs(t, check("ann", one, jti), revocation.ErrRevoked)
+	require.ErrorIs(t, check("ann", two, jti), revocation.ErrRevoked, "whatever its session")
+	require.NoError(t, check("ann", one, strings.ToUpper(jti)), "which is another name")
+	require.NoError(t, check("ann", one, ""), "the session itself goes on")
+	require.NoError(t, check("bob", one, jti), "a handle counts with its subject")
+
+	require.NoError(t, e.r.RevokeToken(t.Context(), "ann", "a name of somebody else's", expires))
+	require.ErrorIs(t, check("ann", one, "a name of somebody else's"), revocation.ErrRevoked)
+}
+
+// A denial outlives what it stops: by the largest leeway that a verifier may have, and by
+// as much again for a clock that is behind.
+func TestDenialOutlivesItsToken(t *testing.T) {
+	const leeway = 5 * time.Minute // the largest of token.VerifierConfig
+	require.Equal(t, 2*leeway, revocation.Margin)
+	e := newEnv(t)
+	expires := noon.Add(15 * time.Minute)
+	require.NoError(t, e.r.RevokeToken(t.Context(), "ann", jti, expires))
+	c := e.named(revocation.Named{Subject: "ann", Session: one, Token: jti})
+	for at, want := range map[time.Time]error{
+		noon:                                     revocation.ErrRevoked,
+		expires.Add(-1):                          revocation.ErrRevoked,
+		expires:                                  revocation.ErrRevoked,
+		expires.Add(leeway):                      revocation.ErrRevoked,
+		expires.Add(2*leeway - time.Microsecond): revocation.ErrRevoked,
+		expires.Add(2 * leeway):                  nil,
+	} {
+		e.at = at
+		require.ErrorIs(t, e.r.Check(t.Context(), c), want, at.Sub(expires))
+	}
+	// Denied after it expired here, while it lives on somewhere else.
+	e.at = expires.Add(leeway)
+	require.NoError(t, e.r.RevokeToken(t.Context(), "ann", "late", expires))
+	require.ErrorIs(t, e.r.Check(t.Context(), e.named(revocation.Named{Subject: "ann", Session: one, Token: "late"})), revocation.ErrRevoked)
 }
 
 func TestNoHandle(t *testing.T) {
 	e := newEnv(t)
 	for _, handle := range []string{"", "x", one[:21], one + "A", one[:21] + "B"} {
-		require.ErrorIs(t, e.r.Check(t.Context(), "ann", handle, 0), revocation.ErrNoHandle)
+		c, err := e.r.Credential(revocation.Named{Subject: "ann", Session: handle, Token: "jti"})
+		require.ErrorIs(t, err, revocation.ErrNoHandle)
+		require.Zero(t, c)
 		require.ErrorIs(t, e.r.RevokeSession(t.Context(), "ann", handle), revocation.ErrNoHandle)
 	}
+	require.ErrorIs(t, e.r.RevokeToken(t.Context(), "ann", "", noon), revocation.ErrNoHandle)
 	require.Empty(t, e.store.calls)
 	require.Empty(t, e.events)
 }
@@ -253,15 +371,15 @@ func TestNoHandle(t *testing.T) {
 func TestLostEpochIsPutBack(t *testing.T) {
 	e := newEnv(t)
 	const epoch = 1_000_000
-	require.NoError(t, e.r.Check(t.Context(), "ann", one, epoch))
+	require.NoError(t, e.check("ann", one, epoch))
 	require.Equal(t, []string{"revoked", "restore"}, e.store.calls)
 	require.Equal(t, noon.Add(7*24*time.Hour), e.store.until)
 	e.told(audit.Event{Name: audit.EpochRestored, Subject: "ann", Session: one})
 	require.EqualValues(t, epoch, e.epoch("ann"))
-	require.ErrorIs(t, e.r.Check(t.Context(), "ann", two, epoch-1), revocation.ErrRevoked, "what it had revoked is revoked again")
+	require.ErrorIs(t, e.check("ann", two, epoch-1), revocation.ErrRevoked, "what it had revoked is revoked again")
 
 	e.quiet()
-	require.NoError(t, e.r.Check(t.Context(), "ann", one, epoch))
+	require.NoError(t, e.check("ann", one, epoch))
 	require.Equal(t, []string{"revoked"}, e.store.calls)
 	require.Empty(t, e.events)
 
@@ -272,7 +390,7 @@ func TestLostEpochIsPutBack(t *testing.T) {
 				e.store.err = errDown
 			}
 		}
-		err := e.r.Check(t.Context(), "ann", one, epoch)
+		err := e.check("ann", one, epoch)
 		require.ErrorIs(t, err, core.ErrUnknown)
 		require.NotErrorIs(t, err, revocation.ErrRevoked)
 		require.Len(t, e.events, 1)
@@ -293,8 +411,14 @@ func TestUnknown(t *testing.T) {
 			require.Zero(e.t, epoch)
 			return err
 		}},
-		{"Check", "revoked", one, func(e *env) error { return e.r.Check(e.t.Context(), "ann", one, 0) }},
-		{"RevokeSubject", "raise", "", func(e *env) error { return e.r.RevokeSubject(e.t.Context(), "ann") }},
+		{"Check", "revoked", one, func(e *env) error { return e.check("ann", one, 0) }},
+		{"Sight", "sight", one, func(e *env) error {
+			return e.r.Sight(e.t.Context(), e.named(revocation.Named{Subject: "ann", Session: one, Answer: revocation.Answer{Generation: 1, Stamp: 1}}))
+		}},
+		{"LogoutEverywhere", "raise", "", func(e *env) error { return e.r.LogoutEverywhere(e.t.Context(), "ann") }},
+		{"PasswordChanged", "raise", "", func(e *env) error { return e.r.PasswordChanged(e.t.Context(), "ann") }},
+		{"SubjectDisabled", "raise", "", func(e *env) error { return e.r.SubjectDisabled(e.t.Context(), "ann") }},
+		{"RevokeToken", "deny", "", func(e *env) error { return e.r.RevokeToken(e.t.Context(), "ann", "jti", noon.Add(time.Hour)) }},
 		{"RevokeSession", "deny", one, func(e *env) error { return e.r.RevokeSession(e.t.Context(), "ann", one) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -319,6 +443,11 @@ func TestUnknown(t *testing.T) {
 func TestContexts(t *testing.T) {
 	gone, hangUp := context.WithCancel(context.WithValue(t.Context(), ctxKey{}, "kept"))
 	hangUp()
+	credential := func(r *revocation.Registry) *revocation.Credential {
+		c, err := r.Credential(revocation.Named{Subject: "ann", Session: one, Answer: revocation.Answer{Generation: 1, Stamp: 1}})
+		require.NoError(t, err)
+		return &c
+	}
 	for _, tc := range []struct {
 		name  string
 		write bool
@@ -328,8 +457,12 @@ func TestContexts(t *testing.T) {
 			_, err := r.Epoch(gone, "ann")
 			return err
 		}},
-		{"Check", false, func(r *revocation.Registry) error { return r.Check(gone, "ann", one, 0) }},
-		{"RevokeSubject", true, func(r *revocation.Registry) error { return r.RevokeSubject(gone, "ann") }},
+		{"Check", false, func(r *revocation.Registry) error { return r.Check(gone, credential(r)) }},
+		{"Sight", true, func(r *revocation.Registry) error { return r.Sight(gone, credential(r)) }},
+		{"LogoutEverywhere", true, func(r *revocation.Registry) error { return r.LogoutEverywhere(gone, "ann") }},
+		{"PasswordChanged", true, func(r *revocation.Registry) error { return r.PasswordChanged(gone, "ann") }},
+		{"SubjectDisabled", true, func(r *revocation.Registry) error { return r.SubjectDisabled(gone, "ann") }},
+		{"RevokeToken", true, func(r *revocation.Registry) error { return r.RevokeToken(gone, "ann", "jti", noon) }},
 		{"RevokeSession", true, func(r *revocation.Registry) error { return r.RevokeSession(gone, "ann", one) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -365,8 +498,8 @@ func TestLifetime(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, e.r.RevokeSession(t.Context(), "ann", one))
 	e.at = noon.Add(time.Hour - time.Second)
-	require.ErrorIs(t, e.r.Check(t.Context(), "ann", one, 0), revocation.ErrRevoked)
+	require.ErrorIs(t, e.check("ann", one, 0), revocation.ErrRevoked)
 	e.at = noon.Add(time.Hour + time.Second)
-	require.NoError(t, e.r.Check(t.Context(), "ann", one, 0), "what it could have stopped has expired")
+	require.NoError(t, e.check("ann", one, 0), "what it could have stopped has expired")
 	require.Empty(t, e.events, "without a sink nothing is told")
 }

@@ -35,7 +35,7 @@ func TestRegistryEndsSessions(t *testing.T) {
 			act, want := "session_denied", 1
 			if how == "subject" {
 				act, want = "subject_revoked all", 2
-				require.NoError(t, e.m.Revocations().RevokeSubject(t.Context(), "ann"))
+				require.NoError(t, e.m.Revocations().LogoutEverywhere(t.Context(), "ann"))
 			} else {
 				require.NoError(t, e.m.Revocations().RevokeSession(t.Context(), "ann", handle))
 			}
@@ -75,7 +75,7 @@ func TestEpochIsThatOfTheLogin(t *testing.T) {
 			v = e.replace(how, v)
 			require.Equal(t, epoch, e.stored("ann")[0].Entry.Epoch)
 			e.clock.advance(time.Second)
-			require.NoError(t, e.m.Revocations().RevokeSubject(t.Context(), "ann"))
+			require.NoError(t, e.m.Revocations().LogoutEverywhere(t.Context(), "ann"))
 			require.Empty(t, e.subject(e.begin(v)))
 		})
 	}

@@ -157,11 +157,11 @@ func (s *spy) EndAll(ctx context.Context, o revocation.Owner, until time.Time) (
 	return s.inner.EndAll(ctx, o, until)
 }
 
-func (s *spy) Revoked(ctx context.Context, o revocation.Owner, h revocation.Handle) (uint64, bool, error) {
+func (s *spy) Revoked(ctx context.Context, o revocation.Owner, a revocation.Asked) (revocation.Found, error) {
 	if err := s.enter(ctx, "revoked", nil); err != nil {
-		return 0, false, err
+		return revocation.Found{}, err
 	}
-	return s.inner.Revoked(ctx, o, h)
+	return s.inner.Revoked(ctx, o, a)
 }
 
 func (s *spy) RaiseEpoch(ctx context.Context, o revocation.Owner, until time.Time) (uint64, error) {

@@ -43,6 +43,10 @@ type Config struct {
 	// shorter than both idle timeouts. Default a twentieth of the idle timeout
 	// that applies to the session, at least 60 s but never more than half of it.
 	TouchInterval time.Duration
+	// AccessTokens is how long the access tokens live that the application issues for
+	// sessions (token.IssuerConfig.Lifetime), at most 24 h. A log-out then ends them
+	// too. Default 0: there are none, or they run out by themselves.
+	AccessTokens time.Duration
 	// StoreTimeout bounds each store call that may block. Default 2 s.
 	StoreTimeout time.Duration
 	// MaxDataBytes bounds what one session may hold, names and lengths
@@ -84,6 +88,7 @@ const (
 	maxDataBytes         = 1 << 20
 	defaultSubjectLimit  = 1000
 	maxSubjectLimit      = 10_000
+	maxAccessTokens      = 24 * time.Hour
 	maxIdle              = 400 * 24 * time.Hour // RFC 6265bis section 5.5: browsers cut longer cookies
 )
 
@@ -109,6 +114,7 @@ type Manager struct {
 	anon    time.Duration
 	ends    time.Duration
 	touch   time.Duration // 0: by the idle timeout
+	tokens  time.Duration // 0: there are none
 	timeout time.Duration
 	limit   int
 	audit   audit.Sink
@@ -156,6 +162,9 @@ func New(store Store, cfg Config) (*Manager, error) {
 	if cfg.TouchInterval < 0 || cfg.TouchInterval >= shortest {
 		bad("TouchInterval", cfg.TouchInterval.String(), "must be shorter than the idle timeouts, or a session in use would end")
 	}
+	if cfg.AccessTokens < 0 || cfg.AccessTokens > maxAccessTokens {
+		bad("AccessTokens", cfg.AccessTokens.String(), "must be at most 24 h, which is how long an access token may live")
+	}
 	if cfg.StoreTimeout < 0 {
 		bad("StoreTimeout", cfg.StoreTimeout.String(), "must not be negative: a store call without an end would hold requests for ever")
 	}
@@ -191,6 +200,7 @@ func New(store Store, cfg Config) (*Manager, error) {
 	m := &Manager{
 		store: store, app: cfg.App, cookie: spec,
 		idle: cfg.IdleTimeout, anon: cfg.AnonymousIdleTimeout, ends: cfg.AbsoluteTimeout, touch: cfg.TouchInterval,
+		tokens:  cfg.AccessTokens,
 		timeout: cfg.StoreTimeout, limit: cfg.MaxDataBytes, audit: cfg.Audit, now: cfg.Now, rand: cfg.Rand,
 		admit: Admission{Max: cmp.Or(cfg.SubjectLimit, defaultSubjectLimit), Refuse: cfg.RefuseAtLimit},
 		marks: cfg.SubjectLimit != 0,

@@ -43,16 +43,17 @@ func (s *Session) Renew(ctx context.Context) error {
 	})
 }
 
-// Logout ends the session in the store and then in the browser. A session that
-// is dead already is no error, and then no cookie is touched: a late answer must
-// not wipe out a fresh login. Errors as for Login; after one that wraps
-// core.ErrUnknown the session may still be alive.
+// Logout ends the session in the store and then in the browser, and with
+// Config.AccessTokens what was issued for it. A session that is dead already is no
+// error, and then no cookie is touched: a late answer must not wipe out a fresh login.
+// Errors as for Login; after one that wraps core.ErrUnknown the session may still be
+// alive. revocation.ErrFull as for Revoke.
 func (s *Session) Logout(ctx context.Context) error {
 	return s.transition(true, func() error {
 		if s.state != live {
 			return nil
 		}
-		ended, err := s.take(ctx, audit.CauseLogout)
+		ended, err := s.logOut(ctx)
 		if err != nil {
 			return err
 		}
@@ -62,6 +63,28 @@ func (s *Session) Logout(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// logOut ends the session's record. Its handle is denied in the same step if there may be
+// access tokens, which no store is asked about otherwise.
+func (s *Session) logOut(ctx context.Context) (ended bool, err error) {
+	if s.m.tokens == 0 || s.rec.subject == "" {
+		return s.take(ctx, audit.CauseLogout)
+	}
+	call, cancel := s.m.storeContext(ctx, true)
+	defer cancel()
+	k, err := s.m.store.EndOne(call, s.rec.owner, s.rec.handle, s.m.now().Add(s.m.tokens+revocation.Margin))
+	switch {
+	case errors.Is(err, ErrGone):
+		return false, nil
+	case errors.Is(err, revocation.ErrFull):
+		return false, err
+	case err != nil:
+		return false, s.fail(err)
+	}
+	s.event(audit.SessionExpired, audit.CauseLogout, &s.rec, nil)
+	// Renewed meanwhile, it has ended under an id that this browser may not have.
+	return k.Key == s.key[0], nil
 }
 
 // transition runs what every change of identity has in common. proves is true for

@@ -54,28 +54,40 @@ func cut(onOwner func(*revocation.Owner), onHandle func(*revocation.Handle)) fun
 			onHandle(&h)
 			return r.Deny(ctx, owner, h, until)
 		}
-		b.revoked = func(ctx context.Context, owner revocation.Owner, h revocation.Handle) (uint64, bool, error) {
+		b.revoked = func(ctx context.Context, owner revocation.Owner, a revocation.Asked) (revocation.Found, error) {
 			onOwner(&owner)
-			onHandle(&h)
-			return r.Revoked(ctx, owner, h)
+			onHandle(&a.Session)
+			onHandle(&a.Token)
+			return r.Revoked(ctx, owner, a)
+		}
+	}
+}
+
+// asks makes a store that is asked something else.
+func asks(f func(a *revocation.Asked)) func(b *broken, r *reference) {
+	return func(b *broken, r *reference) {
+		b.revoked = func(ctx context.Context, owner revocation.Owner, a revocation.Asked) (revocation.Found, error) {
+			f(&a)
+			return r.Revoked(ctx, owner, a)
 		}
 	}
 }
 
 var brokenRevocations = []brokenStore{
 	{"an absent epoch is an error", "epoch/absent-is-zero", breaks(func(b *broken, r *reference) {
-		b.revoked = func(ctx context.Context, owner revocation.Owner, h revocation.Handle) (uint64, bool, error) {
-			epoch, denied, err := r.Revoked(ctx, owner, h)
-			if epoch == 0 {
+		b.revoked = func(ctx context.Context, owner revocation.Owner, a revocation.Asked) (revocation.Found, error) {
+			found, err := r.Revoked(ctx, owner, a)
+			if found.Epoch == 0 {
 				err = errors.New("no such key")
 			}
-			return epoch, denied, err
+			return found, err
 		}
 	})},
 	{"an absent epoch is the present one", "epoch/absent-is-zero", breaks(func(b *broken, r *reference) {
-		b.revoked = func(ctx context.Context, owner revocation.Owner, h revocation.Handle) (uint64, bool, error) {
-			epoch, denied, err := r.Revoked(ctx, owner, h)
-			return max(epoch, 1), denied, err
+		b.revoked = func(ctx context.Context, owner revocation.Owner, a revocation.Asked) (revocation.Found, error) {
+			found, err := r.Revoked(ctx, owner, a)
+			found.Epoch = max(found.Epoch, 1)
+			return found, err
 		}
 	})},
 	{"the epoch is the clock", "epoch/rises", breaks(raises(func(_ *reference, p *past, now, until time.Time) {
@@ -102,9 +114,9 @@ var brokenRevocations = []brokenStore{
 	))},
 	{"the epoch is read, then written", "epoch/parallel-raises", breaks(func(b *broken, r *reference) {
 		b.raise = func(ctx context.Context, owner revocation.Owner, until time.Time) (uint64, error) {
-			epoch, _, _ := r.Revoked(ctx, owner, revocation.Handle{})
+			found, _ := r.Revoked(ctx, owner, revocation.Asked{})
 			pause()
-			epoch = max(epoch+1, uint64(r.now().UnixMicro()))
+			epoch := max(found.Epoch+1, uint64(r.now().UnixMicro()))
 			return epoch, r.RestoreEpoch(ctx, owner, epoch, until)
 		}
 	})},
@@ -151,6 +163,16 @@ var brokenRevocations = []brokenStore{
 		p.epoch, p.until = max(p.epoch+1, clock), latest(p.until, until)
 	}))},
 
+	{"what RaiseEpoch revokes is cleared away later", "epoch/ends-for-good", breaks(func(_ *broken, r *reference) { r.lazy = true })},
+	{"what RestoreEpoch revokes is cleared away later", "epoch/ends-for-good", breaks(func(b *broken, r *reference) {
+		b.restore = func(ctx context.Context, owner revocation.Owner, epoch uint64, until time.Time) error {
+			r.lazy = true
+			defer func() { r.lazy = false }()
+			return r.RestoreEpoch(ctx, owner, epoch, until)
+		}
+	})},
+	{"what Deny revokes is cleared away later", "deny/ends-for-good", breaks(func(_ *broken, r *reference) { r.lazy = true })},
+
 	{"one denial is one for all of the owner's", "deny/only-this-one", breaks(cut(
 		func(*revocation.Owner) {}, func(h *revocation.Handle) { *h = revocation.Handle{} },
 	))},
@@ -161,6 +183,27 @@ var brokenRevocations = []brokenStore{
 		clear(r.past(owner).denied)
 		return r.deny(owner, h, until)
 	}))},
+	{"tokens are not looked at", "deny/session-or-token", breaks(asks(func(a *revocation.Asked) { a.Token = revocation.Handle{} }))},
+	{"a token is asked about instead of the session", "deny/session-or-token", breaks(asks(func(a *revocation.Asked) {
+		if a.Token != (revocation.Handle{}) {
+			a.Session = a.Token
+		}
+	}))},
+	{"both must be denied", "deny/session-or-token", breaks(func(b *broken, r *reference) {
+		b.revoked = func(ctx context.Context, owner revocation.Owner, a revocation.Asked) (revocation.Found, error) {
+			found, _ := r.Revoked(ctx, owner, revocation.Asked{Session: a.Session})
+			token, err := r.Revoked(ctx, owner, revocation.Asked{Session: a.Token})
+			found.Denied = found.Denied && token.Denied
+			return found, err
+		}
+	})},
+	{"the zero handle is one as any other", "deny/zero-handle-is-nobodys", breaks(cut(
+		func(*revocation.Owner) {}, func(h *revocation.Handle) {
+			if *h == (revocation.Handle{}) {
+				h[0] = 1
+			}
+		},
+	))},
 	{"handles are cut", "deny/all-bytes-count", breaks(cut(
 		func(*revocation.Owner) {}, func(h *revocation.Handle) { h[15] = 0 },
 	))},

@@ -34,16 +34,19 @@ func (v *verdict) Skipf(string, ...any) {
 }
 
 // judge runs one case in a goroutine that the case may end.
-func judge(t *testing.T, c sessionCase, maker func(now func() time.Time) session.Store) *verdict {
+func judge(t *testing.T, run func(v *verdict, clock *clock)) *verdict {
 	v := &verdict{ctx: t.Context()}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		clock := newClock()
-		c.run(newSessions(v, maker(clock.now), clock))
+		run(v, newClock())
 	}()
 	<-done
 	return v
+}
+
+func judgeSessions(t *testing.T, c sessionCase, maker func(now func() time.Time) session.Store) *verdict {
+	return judge(t, func(v *verdict, clock *clock) { c.run(newSessions(v, maker(clock.now), clock)) })
 }
 
 // broken is a right store with some operations replaced.
@@ -60,7 +63,7 @@ type broken struct {
 	endOthers func(ctx context.Context, owner revocation.Owner, keep revocation.Handle, until time.Time) (uint64, []session.Keyed, error)
 	endAll    func(ctx context.Context, owner revocation.Owner, until time.Time) ([]session.Keyed, error)
 
-	revoked func(ctx context.Context, owner revocation.Owner, h revocation.Handle) (uint64, bool, error)
+	revoked func(ctx context.Context, owner revocation.Owner, a revocation.Asked) (revocation.Found, error)
 	raise   func(ctx context.Context, owner revocation.Owner, until time.Time) (uint64, error)
 	restore func(ctx context.Context, owner revocation.Owner, epoch uint64, until time.Time) error
 	deny    func(ctx context.Context, owner revocation.Owner, h revocation.Handle, until time.Time) error
@@ -129,11 +132,11 @@ func (b *broken) EndAll(ctx context.Context, owner revocation.Owner, until time.
 	return b.Store.EndAll(ctx, owner, until)
 }
 
-func (b *broken) Revoked(ctx context.Context, owner revocation.Owner, h revocation.Handle) (uint64, bool, error) {
+func (b *broken) Revoked(ctx context.Context, owner revocation.Owner, a revocation.Asked) (revocation.Found, error) {
 	if b.revoked != nil {
-		return b.revoked(ctx, owner, h)
+		return b.revoked(ctx, owner, a)
 	}
-	return b.Store.Revoked(ctx, owner, h)
+	return b.Store.Revoked(ctx, owner, a)
 }
 
 func (b *broken) RaiseEpoch(ctx context.Context, owner revocation.Owner, until time.Time) (uint64, error) {
@@ -230,7 +233,7 @@ func onValue(f func(string) string) func(session.Entry) session.Entry {
 func blind(op string) func(func() time.Time) session.Store {
 	return func(now func() time.Time) session.Store {
 		r := newReference(now)
-		r.blind = op
+		r.blind, r.lazy = op, op != "nothing"
 		return &broken{Store: r}
 	}
 }
@@ -262,7 +265,7 @@ func TestBrokenStoresAreCaught(t *testing.T) {
 			// A case that watches a race sees it with a high probability and not with
 			// certainty, and authors run it more than once.
 			for range chances {
-				if v := judge(t, cases[i], tc.make); v.failure != "" {
+				if v := judgeSessions(t, cases[i], tc.make); v.failure != "" {
 					t.Logf("%s: %s", tc.by, v.failure)
 					return
 				}
@@ -316,7 +319,7 @@ func TestUnbrokenStorePasses(t *testing.T) {
 	} {
 		t.Run(desc, func(t *testing.T) {
 			for _, c := range allSessionCases() {
-				v := judge(t, c, maker)
+				v := judgeSessions(t, c, maker)
 				if v.failure != "" {
 					t.Errorf("%s: got %q, want no failure", c.name, v.failure)
 				}

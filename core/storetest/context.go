@@ -65,10 +65,11 @@ func (s *sessions) readsCancelled(ctx context.Context) {
 	if err == nil {
 		s.are("List with a cancelled context and no error", all, his)
 	}
-	var got uint64
-	var denied bool
-	within(s.t, "Revoked with a cancelled context", func() { got, denied, err = s.store.Revoked(ctx, bob, handle("denied")) })
-	if err == nil && (got != epoch || !denied) {
-		s.t.Fatalf("Revoked with a cancelled context: got epoch %d, denied %t and nil, want %d, true or an error", got, denied, epoch)
+	var got revocation.Found
+	within(s.t, "Revoked with a cancelled context", func() {
+		got, err = s.store.Revoked(ctx, bob, revocation.Asked{Session: handle("denied")})
+	})
+	if want := (revocation.Found{Epoch: epoch, Denied: true}); err == nil && got != want {
+		s.t.Fatalf("Revoked with a cancelled context: got %+v and nil, want %+v or an error", got, want)
 	}
 }

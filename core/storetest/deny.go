@@ -112,6 +112,58 @@ func denyRestored(s *revocations) {
 	s.deniedIs("a handle that was denied before the epoch was restored", ann, handle("a"), true)
 }
 
+// asked asks about a's handles and generation, whatever they are.
+func (s *revocations) asked(owner revocation.Owner, a revocation.Asked) revocation.Found {
+	s.t.Helper()
+	found, err := s.book.Revoked(s.t.Context(), owner, a)
+	s.succeeds("Revoked", err)
+	return found
+}
+
+func denyEither(s *revocations) {
+	epoch := s.raise(ann, s.until())
+	s.deny(ann, handle("a"), s.until())
+	for _, tc := range []struct {
+		what           string
+		session, token revocation.Handle
+		want           bool
+	}{
+		{"a denied session and no token", handle("a"), revocation.Handle{}, true},
+		{"no session and a denied token", revocation.Handle{}, handle("a"), true},
+		{"a denied session and a token that is not", handle("a"), handle("b"), true},
+		{"a session that is not and a denied token", handle("b"), handle("a"), true},
+		{"a session and a token that are not", handle("b"), handle("c"), false},
+		{"neither", revocation.Handle{}, revocation.Handle{}, false},
+	} {
+		for _, generation := range []uint64{0, 1} {
+			got := s.asked(ann, revocation.Asked{Session: tc.session, Token: tc.token, Generation: generation})
+			if want := (revocation.Found{Epoch: epoch, Denied: tc.want}); got != want {
+				s.t.Fatalf("Revoked of %s, generation %d: got %+v, want %+v", tc.what, generation, got, want)
+			}
+		}
+	}
+	if got := s.asked(bob, revocation.Asked{Session: handle("a"), Token: handle("a")}); got != (revocation.Found{}) {
+		s.t.Fatalf("Revoked of another owner's: got %+v, want nothing", got)
+	}
+}
+
+// The zero handle is what a credential has that has no session or no jti: who could
+// deny it would deny them all.
+func denyZero(s *revocations) {
+	_ = s.book.Deny(s.t.Context(), ann, revocation.Handle{}, s.until()) // it may refuse
+	s.deny(ann, handle("a"), s.until())
+	for what, a := range map[string]revocation.Asked{
+		"nothing":             {},
+		"a session, no token": {Session: handle("b"), Generation: 1},
+		"a token, no session": {Token: handle("b")},
+	} {
+		if got := s.asked(ann, a); got != (revocation.Found{}) {
+			s.t.Fatalf("Revoked of %s after the zero handle was denied: got %+v, want nothing", what, got)
+		}
+	}
+	s.deniedIs("a handle that was denied after it", ann, handle("a"), true)
+}
+
 func denyParallel(s *revocations) {
 	const n = 8
 	for round := range 10 {

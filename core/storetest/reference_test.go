@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -20,12 +21,15 @@ type reference struct {
 	owners  map[revocation.Owner]*past
 	ended   []end
 	reports []reportFunc
+	fams    map[refresh.Key]refresh.Family
 
 	// What only a broken store sets.
 	blind string                         // an operation that clears nothing away
 	alive func(session.Entry, past) bool // instead of what the contract says of a life
 	stamp func(given, own uint64) uint64 // instead of the store's own epoch
 	limit func([]session.Keyed, session.Admission) ([]session.Keyed, error)
+	lazy  bool // what is revoked is cleared away when the next operation begins
+	kin   kin  // of families
 }
 
 // past is what was revoked of one owner.
@@ -33,6 +37,37 @@ type past struct {
 	epoch  uint64
 	until  time.Time
 	denied map[revocation.Handle]time.Time
+	voids  map[generation]void
+}
+
+// generation is one of a family of the owner's, void what is remembered of it.
+type generation struct {
+	family revocation.Handle
+	number uint64
+}
+
+type void struct {
+	floor uint64
+	until time.Time
+}
+
+// found answers a without looking at the clock: what has run out is cleared away.
+func (p *past) found(a revocation.Asked) revocation.Found {
+	is := func(h revocation.Handle) bool {
+		_, denied := p.denied[h]
+		return denied && h != revocation.Handle{}
+	}
+	return revocation.Found{
+		Epoch: p.epoch, Denied: is(a.Session) || is(a.Token), Floor: p.voids[generation{a.Session, a.Generation}].floor,
+	}
+}
+
+func (p *past) full() bool { return len(p.denied)+len(p.voids) >= revocation.MaxDenied }
+
+// forget is what a raised epoch does.
+func (p *past) forget() {
+	clear(p.denied)
+	clear(p.voids)
 }
 
 type end struct {
@@ -45,6 +80,7 @@ type reportFunc = func(session.StoreKey, session.Entry, session.Ending)
 func newReference(now func() time.Time) *reference {
 	return &reference{
 		now: now, entries: make(map[session.StoreKey]session.Entry), owners: make(map[revocation.Owner]*past),
+		fams: make(map[refresh.Key]refresh.Family), kin: newKin(),
 		alive: func(e session.Entry, p past) bool {
 			_, denied := p.denied[e.Handle]
 			return e.Epoch >= p.epoch && !denied
@@ -68,6 +104,9 @@ func (r *reference) step(op string, f func(now time.Time)) {
 		r.clearAway(now)
 	}
 	f(now)
+	if !r.lazy {
+		r.clearAway(now)
+	}
 	ended, reports := r.ended, slices.Clone(r.reports)
 	r.ended = nil
 	r.mu.Unlock()
@@ -88,7 +127,13 @@ func (r *reference) clearAway(now time.Time) {
 				delete(p.denied, h)
 			}
 		}
+		for g, v := range p.voids {
+			if !now.Before(v.until) {
+				delete(p.voids, g)
+			}
+		}
 	}
+	r.clearFamilies(now)
 	for k, e := range r.entries {
 		why := session.Expired
 		if now.Before(e.Expires) {
@@ -105,7 +150,7 @@ func (r *reference) clearAway(now time.Time) {
 func (r *reference) past(owner revocation.Owner) *past {
 	p := r.owners[owner]
 	if p == nil {
-		p = &past{denied: make(map[revocation.Handle]time.Time)}
+		p = &past{denied: make(map[revocation.Handle]time.Time), voids: make(map[generation]void)}
 		r.owners[owner] = p
 	}
 	return p
@@ -290,26 +335,22 @@ func (r *reference) EndAll(_ context.Context, owner revocation.Owner, until time
 func (r *reference) raise(owner revocation.Owner, now, until time.Time) uint64 {
 	p := r.past(owner)
 	p.epoch, p.until = max(p.epoch+1, uint64(now.UnixMicro())), latest(p.until, until)
-	clear(p.denied)
+	p.forget()
 	return p.epoch
 }
 
 func (r *reference) deny(owner revocation.Owner, h revocation.Handle, until time.Time) error {
-	denied := r.past(owner).denied
-	if _, ok := denied[h]; !ok && len(denied) == revocation.MaxDenied {
+	p := r.past(owner)
+	if _, ok := p.denied[h]; !ok && p.full() {
 		return revocation.ErrFull
 	}
-	denied[h] = latest(denied[h], until)
+	p.denied[h] = latest(p.denied[h], until)
 	return nil
 }
 
-func (r *reference) Revoked(_ context.Context, owner revocation.Owner, h revocation.Handle) (epoch uint64, denied bool, err error) {
-	r.step("revoked", func(time.Time) {
-		p := r.past(owner)
-		_, denied = p.denied[h]
-		epoch = p.epoch
-	})
-	return epoch, denied, nil
+func (r *reference) Revoked(_ context.Context, owner revocation.Owner, a revocation.Asked) (found revocation.Found, err error) {
+	r.step("revoked", func(time.Time) { found = r.past(owner).found(a) })
+	return found, nil
 }
 
 func (r *reference) RaiseEpoch(_ context.Context, owner revocation.Owner, until time.Time) (epoch uint64, err error) {

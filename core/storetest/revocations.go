@@ -3,6 +3,7 @@ package storetest
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,6 +40,8 @@ var revocationCases = []revocationCase{
 	{"epoch/rises-above-a-restored-one", epochRestoreRaise},
 
 	{"deny/only-this-one", denyOne},
+	{"deny/session-or-token", denyEither},
+	{"deny/zero-handle-is-nobodys", denyZero},
 	{"deny/all-bytes-count", denyBytes},
 	{"deny/leaves-the-epoch", denyEpoch},
 	{"deny/kept-until", denyUntil},
@@ -106,9 +109,9 @@ func (s *revocations) deny(owner revocation.Owner, h revocation.Handle, until ti
 
 func (s *revocations) revoked(owner revocation.Owner, h revocation.Handle) (uint64, bool) {
 	s.t.Helper()
-	epoch, denied, err := s.book.Revoked(s.t.Context(), owner, h)
+	found, err := s.book.Revoked(s.t.Context(), owner, revocation.Asked{Session: h})
 	s.succeeds("Revoked", err)
-	return epoch, denied
+	return found.Epoch, found.Denied
 }
 
 func (s *revocations) epochIs(what string, owner revocation.Owner, want uint64) {
@@ -123,4 +126,38 @@ func (s *revocations) deniedIs(what string, owner revocation.Owner, h revocation
 	if _, got := s.revoked(owner, h); got != want {
 		s.t.Fatalf("%s: got denied %t, want %t", what, got, want)
 	}
+}
+
+// noProblem fails with the first of what parallel calls had to complain about.
+func (s *revocations) noProblem(what string, problems []string) {
+	s.t.Helper()
+	for _, p := range problems {
+		if p != "" {
+			s.t.Fatalf("%s: %s", what, p)
+		}
+	}
+}
+
+func isOneOf(err error, targets []error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+}
+
+// winner fails unless exactly one of errs is nil and all others are lost.
+func (s *revocations) winner(what string, errs []error, lost ...error) int {
+	s.t.Helper()
+	winner := -1
+	for i, err := range errs {
+		switch {
+		case err == nil && winner >= 0:
+			s.t.Fatalf("parallel %s: two calls succeeded, want exactly one", what)
+		case err == nil:
+			winner = i
+		case !isOneOf(err, lost):
+			s.t.Fatalf("parallel %s, the loser: got %v, want one of %v", what, err, lost)
+		}
+	}
+	if winner < 0 {
+		s.t.Fatalf("parallel %s: no call succeeded, want exactly one", what)
+	}
+	return winner
 }

@@ -76,6 +76,28 @@ func epochEnds(s *sessions) {
 	s.ended("after RestoreEpoch of a greater one", all)
 }
 
+// Nobody looks while the revocation is remembered: a session that outlives it must have
+// ended with it all the same.
+func epochEndsForGood(s *sessions) {
+	soon := func() time.Time { return s.clock.now().Add(time.Minute) }
+	all := []session.Keyed{s.open(s.one("raised", 0)), s.snapshot(s.one("raised too", 0))}
+	s.raise(ann, soon())
+	s.clock.advance(2 * time.Minute)
+	s.dead("after the end of RaiseEpoch", all...)
+	all = []session.Keyed{s.open(s.one("restored", 0)), s.snapshot(s.one("restored too", 0))}
+	s.restore(ann, uint64(s.clock.now().UnixMicro()), soon())
+	s.clock.advance(2 * time.Minute)
+	s.dead("after the end of RestoreEpoch", all...)
+}
+
+func denyEndsForGood(s *sessions) {
+	k := s.open(s.one("denied", 0))
+	all := []session.Keyed{k, s.snapshot(k)}
+	s.deny(ann, k.Entry.Handle, s.clock.now().Add(time.Minute))
+	s.clock.advance(2 * time.Minute)
+	s.dead("after the end of Deny", all...)
+}
+
 func epochSpares(s *sessions) {
 	his := s.open(owned(bob, s.one("a", 0)))
 	far := ann

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -141,12 +140,14 @@ var sessionCases = []sessionCase{
 
 	{"epoch/stamps", epochStamps},
 	{"epoch/ends-what-was-there", epochEnds},
+	{"epoch/ends-for-good", epochEndsForGood},
 	{"epoch/spares-others", epochSpares},
 	{"epoch/kept-by-swap-and-rename", epochKept},
 	{"epoch/makes-way", epochMakesWay},
 	{"epoch/admission-lengthens", epochAdmission},
 	{"epoch/behind-after-a-loss", epochBehind},
 	{"deny/ends-what-was-there", denyEnds},
+	{"deny/ends-for-good", denyEndsForGood},
 	{"deny/spares-others", denySpares},
 	{"deny/makes-way", denyMakesWay},
 	{"deny/raised-epoch-lets-later-ones-in", denyRaised},
@@ -382,38 +383,4 @@ func (s *sessions) endOthers(owner revocation.Owner, keep revocation.Handle) (ui
 
 func (s *sessions) endAll(owner revocation.Owner) ([]session.Keyed, error) {
 	return s.store.EndAll(s.t.Context(), owner, s.until())
-}
-
-// noProblem fails with the first of what parallel calls had to complain about.
-func (s *sessions) noProblem(what string, problems []string) {
-	s.t.Helper()
-	for _, p := range problems {
-		if p != "" {
-			s.t.Fatalf("%s: %s", what, p)
-		}
-	}
-}
-
-func isOneOf(err error, targets []error) bool {
-	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
-}
-
-// winner fails unless exactly one of errs is nil and all others are lost.
-func (s *sessions) winner(what string, errs []error, lost ...error) int {
-	s.t.Helper()
-	winner := -1
-	for i, err := range errs {
-		switch {
-		case err == nil && winner >= 0:
-			s.t.Fatalf("parallel %s: two calls succeeded, want exactly one", what)
-		case err == nil:
-			winner = i
-		case !isOneOf(err, lost):
-			s.t.Fatalf("parallel %s, the loser: got %v, want one of %v", what, err, lost)
-		}
-	}
-	if winner < 0 {
-		s.t.Fatalf("parallel %s: no call succeeded, want exactly one", what)
-	}
-	return winner
 }

@@ -24,6 +24,10 @@
 //
 // Times are kept to the millisecond at least; no case asks for more.
 //
+// A store that keeps refresh families as well runs TestFamilies in the same manner.
+// Their times are kept to the microsecond and all come from now, which decides about
+// their windows too.
+//
 // Cases have stable names, for go test -run. Some of them catch a race with a
 // high probability and not with certainty; run them with the race detector, and
 // more than once.

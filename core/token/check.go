@@ -9,17 +9,18 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/internal/strict"
 	"github.com/sallyport-go/sallyport/core/revocation"
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
 )
 
 // trusted is a TrustedIssuer, compiled.
 type trusted struct {
-	algorithms  []Algorithm
-	keys        KeySource
-	subtype     string
-	revocations *revocation.Registry
-	principal   func(*Token) (core.Principal, error)
+	algorithms    []Algorithm
+	keys          KeySource
+	subtype       string
+	revocations   *revocation.Registry
+	introspection *Introspection
+	principal     func(*Token) (core.Principal, error)
 }
 
 // method returns what verifies signatures of the algorithm, or nil if the issuer does
@@ -120,6 +121,11 @@ func (v *Verifier) authentic(ctx context.Context, raw string, now time.Time) (*T
 		return nil, nil, nil, refusedAudMismatch
 	}
 	t.principal = t.claims.principal()
+	if issuer.revocations != nil {
+		if t.credential, err = issuer.revocations.Credential(t.claims.named()); err != nil {
+			return nil, nil, nil, refusedSid // which an absent sid is too
+		}
+	}
 	return t, key, issuer, nil
 }
 
@@ -144,8 +150,9 @@ func (v *Verifier) isFor(audience []string) bool {
 
 // current is the part of the verification that is done each time. Expiry comes last of
 // what the token itself says: it is the one reason that clients are told, and a token
-// that is wrong otherwise must not be taken for one to renew.
-func (v *Verifier) current(ctx context.Context, t *Token, issuer *trusted, now time.Time) error {
+// that is wrong otherwise must not be taken for one to renew. first says that it has not
+// been accepted here before.
+func (v *Verifier) current(ctx context.Context, raw string, t *Token, issuer *trusted, now time.Time, first bool) error {
 	c := &t.claims
 	horizon := now.Add(v.cfg.Leeway)
 	switch {
@@ -157,16 +164,31 @@ func (v *Verifier) current(ctx context.Context, t *Token, issuer *trusted, now t
 		return refusedAuthFuture
 	case over(c.Expires, now, v.cfg.Leeway):
 		return refusedExpired
+	case issuer.introspection != nil:
+		err := issuer.introspection.check(ctx, raw, t, now)
+		if errors.Is(err, ErrRevoked) && over(c.Expires, now, -v.cfg.Leeway) {
+			// To an issuer without leeway, or whose clock is ahead, it is over, and
+			// that is all it can say. Its client must renew it, not log in again.
+			return refusedExpired
+		}
+		return err
 	case issuer.revocations == nil:
 		return nil
 	}
-	switch err := issuer.revocations.Check(ctx, c.Subject, c.Session, c.Epoch); {
+	var err error
+	if first {
+		// Before Check: an answer that voids this token from here on finds its
+		// generation confirmed, so whoever holds both is exposed.
+		err = issuer.revocations.Sight(ctx, &t.credential)
+	}
+	if err == nil {
+		err = issuer.revocations.Check(ctx, &t.credential)
+	}
+	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, revocation.ErrRevoked):
 		return refusedRevoked
-	case errors.Is(err, revocation.ErrNoHandle): // which an absent sid is too
-		return refusedSid
 	default:
 		return unknown(err)
 	}

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
+	"github.com/sallyport-go/sallyport/core/internal/strict"
+	"github.com/sallyport-go/sallyport/core/revocation"
 )
 
 // Claims are the claims that this package knows. A claim that is absent is its zero
@@ -27,6 +28,9 @@ type Claims struct {
 	Methods   []string  // amr
 	Roles     []string  // roles
 	Scopes    []string  // scope, split at its blanks
+	// Answer is what a token of a refresh family says of the answer that it came
+	// with: gen and ans.
+	Answer revocation.Answer
 }
 
 // Token is a token that a Verifier accepted. It is immutable, shared between the
@@ -36,6 +40,8 @@ type Token struct {
 	claims    Claims
 	principal core.Principal
 	payload   string // the claims as they were signed
+	// credential is what the issuer's revocations are asked about, if there are any.
+	credential revocation.Credential
 }
 
 // Claims returns the claims.
@@ -87,7 +93,7 @@ const maxSubject = 255
 // verified, nothing but iss is.
 type claimSet struct {
 	iss, sub, aud, jti, clientID, sid, sep strict.Value
-	iat, nbf, exp, authTime                strict.Value
+	iat, nbf, exp, authTime, gen, ans      strict.Value
 	amr, roles, scope, cnf                 strict.Value
 }
 
@@ -122,6 +128,10 @@ func (c *claimSet) member(name string) *strict.Value {
 		return &c.roles
 	case "scope":
 		return &c.scope
+	case "gen":
+		return &c.gen
+	case "ans":
+		return &c.ans
 	case "cnf":
 		return &c.cnf
 	default:
@@ -171,6 +181,9 @@ func (c *claimSet) read(claims *Claims) *Refusal {
 			return refusedSep
 		}
 	}
+	if !readAnswer(c.gen, c.ans, &claims.Answer) {
+		return refusedAnswer
+	}
 	if !readStrings(c.amr, &claims.Methods) {
 		return refusedAmr
 	}
@@ -199,6 +212,18 @@ func (c *claimSet) read(claims *Claims) *Refusal {
 		return refusedExp
 	}
 	return nil
+}
+
+// readAnswer reads gen and ans, of which there are both or none: either alone could not
+// be voided.
+func readAnswer(gen, ans strict.Value, a *revocation.Answer) bool {
+	if gen.Kind == strict.Absent && ans.Kind == strict.Absent {
+		return true
+	}
+	var ok [2]bool
+	a.Generation, ok[0] = gen.Integer()
+	a.Stamp, ok[1] = ans.Integer()
+	return ok[0] && ok[1] && a.Generation > 0 && a.Stamp > 0
 }
 
 func readText(v strict.Value, s *string) (ok bool) {
@@ -265,6 +290,11 @@ func isScope(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// named is what the claims are to a registry.
+func (c *Claims) named() revocation.Named {
+	return revocation.Named{Subject: c.Subject, Session: c.Session, Epoch: c.Epoch, Token: c.ID, Answer: c.Answer}
 }
 
 // principal is the default of TrustedIssuer.Principal.

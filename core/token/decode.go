@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/sallyport-go/sallyport/core"
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
+	"github.com/sallyport-go/sallyport/core/internal/strict"
 )
 
 // Decode returns the claims as a T: Claims itself, or a struct or map with JSON tags.

@@ -9,8 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sallyport-go/sallyport/core/internal/strict"
 	"github.com/sallyport-go/sallyport/core/revocation"
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
 )
 
 // check returns the private claims as JSON, nil if there are none. The error joins
@@ -72,11 +72,25 @@ func checkEpoch(epoch uint64) error {
 	return nil
 }
 
+// checkAnswer: what readAnswer would not take is not issued. left is checked here because
+// a Grant has a meaning for a lifetime of zero.
+func checkAnswer(a revocation.Answer, left time.Duration) error {
+	switch {
+	case left < time.Second:
+		return parseError("token.Issuer.IssueAnswer.notAfter", left.String(), "must be at least 1 s ahead")
+	case (a.Generation == 0) != (a.Stamp == 0):
+		return parseError("token.Issuer.IssueAnswer.a", fmt.Sprint(a), "must have both or neither: either alone could not be voided")
+	case a.Generation > strict.MaxInteger || a.Stamp > strict.MaxInteger:
+		return parseError("token.Issuer.IssueAnswer.a", fmt.Sprint(a), "must be at most 2^53: JSON parsers would round it")
+	}
+	return nil
+}
+
 // privateLimits leave room for our own claims: what is issued here is accepted here.
 var privateLimits = strict.Limits{Depth: claimLimits.Depth, Members: claimLimits.Members - ownClaims}
 
 // ownClaims is how many claims there are of ours at most.
-const ownClaims = 15
+const ownClaims = 17
 
 // encodePrivate returns v as a JSON object, or the reason why it cannot be part of
 // the claims. It is encoded once: what was checked is what is signed, even if a
@@ -131,6 +145,10 @@ func appendClaims(b []byte, issuer string, g Grant, id string, issued, expires i
 	text("jti", id)
 	text("sid", g.Session)
 	number("sep", int64(g.Epoch)) // checkEpoch: it fits
+	if g.answer.Generation != 0 {
+		number("gen", int64(g.answer.Generation))
+		number("ans", int64(g.answer.Stamp))
+	}
 	if !g.AuthTime.IsZero() {
 		number("auth_time", g.AuthTime.Unix())
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-go/sallyport/core/audit"
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
+	"github.com/sallyport-go/sallyport/core/internal/strict"
 )
 
 // headerLimits: what this package reads is flat, what it ignores may nest a little.

@@ -65,6 +65,8 @@ type Grant struct {
 	// Private, if not nil, is a struct or map of further claims. A name that is, but
 	// for its case, one of Claims is an error.
 	Private any
+
+	answer revocation.Answer
 }
 
 // Issued is a token and what its holder may know of it.
@@ -183,6 +185,24 @@ func (i *Issuer) Issue(ctx context.Context, g Grant) (Issued, error) {
 	i.record(ctx, g, now)
 	return issued, nil
 }
+
+// IssueAnswer issues the access token of one answer of a refresh family, which expires at
+// notAfter at the latest: an error if that is less than a second ahead. It makes an Issuer
+// a refresh.Issuer.
+func (i *Issuer) IssueAnswer(ctx context.Context, p core.Principal, client string, a revocation.Answer, notAfter time.Time) (string, time.Time, error) {
+	left := notAfter.Sub(i.cfg.Now())
+	if err := checkAnswer(a, left); err != nil {
+		return "", time.Time{}, fmt.Errorf("token: %w", err)
+	}
+	issued, err := i.Issue(ctx, Grant{Principal: p, ClientID: client, Lifetime: min(i.cfg.Lifetime, left), answer: a})
+	return issued.Token, issued.Expires, err
+}
+
+// Audience and Lifetime return those of the IssuerConfig.
+func (i *Issuer) Audience() string { return i.cfg.Audience }
+
+// Lifetime is like Audience.
+func (i *Issuer) Lifetime() time.Duration { return i.cfg.Lifetime }
 
 // identify makes up what is random about a token. A random source that fails or
 // falls short is an error, never a weaker name.

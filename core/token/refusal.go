@@ -62,6 +62,7 @@ var (
 	refusedClientID    = invalid("client_id")
 	refusedSid         = invalid("sid")
 	refusedSep         = invalid("sep")
+	refusedAnswer      = invalid("gen-ans")
 	refusedAmr         = invalid("amr")
 	refusedRoles       = invalid("roles")
 	refusedScope       = invalid("scope")

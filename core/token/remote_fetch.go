@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
+	"github.com/sallyport-go/sallyport/core/internal/strict"
 )
 
 const metadataPath = "/.well-known/openid-configuration"
@@ -89,33 +89,39 @@ func (r *RemoteKeys) get(ctx context.Context, location, accept string) ([]byte, 
 		return nil, err
 	}
 	req.Header.Set("Accept", accept)
+	return exchange(r.client, req, r.cfg.MaxBytes)
+}
+
+// exchange returns the body of the answer to req, which must be 200 and have at most
+// limit bytes. An error names where it was asked, and nothing else of the request.
+func exchange(client *http.Client, req *http.Request, limit int64) ([]byte, error) {
 	// Said explicitly, this keeps http.Transport from asking for gzip and from
 	// undoing it: what is counted below is what is parsed.
 	req.Header.Set("Accept-Encoding", "identity")
-	resp, err := r.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %d", location, resp.StatusCode)
+		return nil, fmt.Errorf("%s answered %d", req.URL, resp.StatusCode)
 	}
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, fmt.Errorf("%s answered with the coding %q, which was not asked for", location, coding)
+		return nil, fmt.Errorf("%s answered with the coding %q, which was not asked for", req.URL, coding)
 	}
 	// One byte more than allowed tells a document that is too long from one that
 	// just fits: a set that was cut off could parse, and would revoke the rest.
-	doc, err := io.ReadAll(io.LimitReader(resp.Body, r.cfg.MaxBytes+1))
+	doc, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err == nil {
 		// A server that sees us hang up at the deadline may end its answer in due
 		// form, in time for the last read.
-		err = ctx.Err()
+		err = req.Context().Err()
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", location, err)
-	case int64(len(doc)) > r.cfg.MaxBytes:
-		return nil, fmt.Errorf("%s answered with more than %d bytes", location, r.cfg.MaxBytes)
+		return nil, fmt.Errorf("%s: %w", req.URL, err)
+	case int64(len(doc)) > limit:
+		return nil, fmt.Errorf("%s answered with more than %d bytes", req.URL, limit)
 	default:
 		return doc, nil
 	}

@@ -15,7 +15,7 @@ import (
 func TestRemoteKeysConfigMistakes(t *testing.T) {
 	const (
 		notURL   = "must be an absolute URL"
-		notHTTPS = "must be https: whoever sits on the way could add a key"
+		notHTTPS = "must be https: whoever sits on the way could change the answer"
 		notLocal = "must be https, or http on loopback with InsecureHTTP"
 		creds    = "must not hold credentials"
 		fragment = "must not have a fragment"

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/sallyport-go/sallyport/core/internal/origin"
 )
 
 const maxRedirects = 3
@@ -16,7 +17,7 @@ var (
 	errElsewhere = errors.New("a redirect to another scheme, host or port, or with credentials")
 )
 
-// urlReason says why keys are not fetched from raw, or "". The rules are the same for
+// urlReason says why an issuer is not asked at raw, or "". The rules are the same for
 // what the configuration says and for what an issuer's metadata says.
 func urlReason(raw string, insecureHTTP bool) string {
 	u, err := url.Parse(raw)
@@ -30,8 +31,8 @@ func urlReason(raw string, insecureHTTP bool) string {
 	case u.Scheme == "https":
 		return ""
 	case u.Scheme != "http" || !insecureHTTP:
-		return "must be https: whoever sits on the way could add a key"
-	case !loopback(u.Hostname()):
+		return "must be https: whoever sits on the way could change the answer"
+	case !origin.Loopback(u.Hostname()):
 		return "must be https, or http on loopback with InsecureHTTP"
 	default:
 		return ""
@@ -58,15 +59,6 @@ func redacted(raw string) string {
 	return raw
 }
 
-func loopback(host string) bool {
-	host = strings.ToLower(host)
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
-
 // sameOrigin keeps redirects where the configuration or the metadata pointed: an open
 // redirect there would otherwise choose the keys, or reach into our network
 // (CVE-2026-49478).
@@ -74,14 +66,14 @@ func sameOrigin(req *http.Request, via []*http.Request) error {
 	switch {
 	case len(via) > maxRedirects:
 		return errRedirects
-	case origin(req.URL) != origin(via[0].URL) || req.URL.User != nil:
+	case originOf(req.URL) != originOf(via[0].URL) || req.URL.User != nil:
 		return errElsewhere
 	default:
 		return nil
 	}
 }
 
-func origin(u *url.URL) string {
+func originOf(u *url.URL) string {
 	port := u.Port()
 	switch {
 	case port != "":

@@ -58,9 +58,13 @@ type TrustedIssuer struct {
 	// its access tokens as "JWT", make sure that no other kind of token of its has
 	// this audience.
 	Type string
-	// Revocations, if set, is asked about every token, which must then carry sid.
-	// It is for an issuer of this suite with the same App and secret.
+	// Revocations, if set, is asked about every token, which must then carry sid, and
+	// told of those that came from a refresh family when they are first seen. It is
+	// for an issuer of this suite with the same App, secret and store.
 	Revocations *revocation.Registry
+	// Introspection, if set, is asked in place of Revocations, by a service that does
+	// not share them. It must not be another issuer's.
+	Introspection *Introspection
 	// Principal, if set, says who a token is for, instead of the claims sub, sid,
 	// roles, scope, amr and auth_time: for issuers that say it otherwise. The
 	// token's own Principal is still what those claims say. It is called once for
@@ -127,7 +131,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	v := &Verifier{cfg: cfg, issuers: make(map[string]*trusted, len(cfg.Issuers))}
 	v.cfg.Issuers = nil // compiled below; the slice stays the caller's
 	v.cfg.Leeway = max(v.cfg.Leeway, 0)
-	sources := map[KeySource]bool{}
+	sources, asked := map[KeySource]bool{}, map[*Introspection]bool{}
 	for n, i := range cfg.Issuers {
 		field := "Issuers[" + strconv.Itoa(n) + "]."
 		t := compile(i, func(f, value, reason string) { bad(field+f, value, reason) })
@@ -139,6 +143,12 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 				bad(field+"Keys", "", "are another issuer's: keys of one never verify the tokens of another (RFC 8725 section 3.8)")
 			}
 			sources[i.Keys] = true
+		}
+		if i.Introspection != nil {
+			if asked[i.Introspection] {
+				bad(field+"Introspection", "", "is another issuer's: nobody speaks for the tokens of others")
+			}
+			asked[i.Introspection] = true
 		}
 		v.issuers[i.Name] = t
 	}
@@ -153,7 +163,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 
 // compile reports through bad what is wrong with i.
 func compile(i TrustedIssuer, bad func(field, value, reason string)) *trusted {
-	t := &trusted{keys: i.Keys, revocations: i.Revocations, principal: i.Principal}
+	t := &trusted{keys: i.Keys, revocations: i.Revocations, introspection: i.Introspection, principal: i.Principal}
 	switch {
 	case i.Name == "":
 		bad("Name", "", "compulsory: it is what the iss claim is compared with")
@@ -182,6 +192,13 @@ func compile(i TrustedIssuer, bad func(field, value, reason string)) *trusted {
 		bad("Keys", "", "compulsory: a *KeyRing or a *RemoteKeys")
 	} else {
 		i.Keys.trust(i.Name, t.algorithms, func(reason string) { bad("Keys", "", reason) })
+	}
+	switch {
+	case i.Introspection == nil:
+	case i.Introspection.client == nil:
+		bad("Introspection", "", "must come from NewIntrospection")
+	case i.Revocations != nil:
+		bad("Introspection", "", "must not stand beside Revocations: who has the registry asks it, and at once")
 	}
 	if i.Type == "" {
 		i.Type = defaultType
@@ -218,7 +235,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 			case errors.Is(err, core.ErrUnknown):
 				return nil, err
 			case err == nil && key == e.key:
-				if err := v.current(ctx, e.token, e.from, now); err != nil {
+				if err := v.current(ctx, raw, e.token, e.from, now, false); err != nil {
 					return nil, err
 				}
 				return e.token, nil
@@ -231,7 +248,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.current(ctx, t, issuer, now); err != nil {
+	if err := v.current(ctx, raw, t, issuer, now, true); err != nil {
 		return nil, err
 	}
 	if err := issuer.identify(t); err != nil {
@@ -245,6 +262,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 
 // App returns VerifierConfig.App.
 func (v *Verifier) App() string { return v.cfg.App }
+
+// Audience returns VerifierConfig.Audience.
+func (v *Verifier) Audience() string { return v.cfg.Audience }
 
 // Fresh reports whether the token's subject proved itself at most maxAge ago. A
 // token without auth_time is never fresh.

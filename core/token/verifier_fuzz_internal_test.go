@@ -91,7 +91,7 @@ func (d *desk) audited(t *testing.T, raw string, tok *Token) {
 		}
 	}
 	for name := range names {
-		for _, known := range []string{"alg", "kid", "typ", "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "sep", "client_id", "auth_time", "amr", "roles", "scope"} {
+		for _, known := range []string{"alg", "kid", "typ", "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "sep", "gen", "ans", "client_id", "auth_time", "amr", "roles", "scope"} {
 			require.True(t, name == known || !strings.EqualFold(name, known), name)
 		}
 	}

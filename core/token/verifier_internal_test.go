@@ -565,7 +565,7 @@ func TestVerifyRevocations(t *testing.T) {
 	another := d.good(t, "sid", `"AAAAAAAAAAAAAAAAAAAAAA"`, "sep", "0")
 	_, err = d.Verify(ctx, another)
 	require.NoError(t, err)
-	require.NoError(t, registry.RevokeSubject(ctx, "ann"))
+	require.NoError(t, registry.LogoutEverywhere(ctx, "ann"))
 	d.refusedFor(t, another, ErrRevoked, "revoked")
 	epoch, err := registry.Epoch(ctx, "ann")
 	require.NoError(t, err)
@@ -578,8 +578,8 @@ func TestVerifyRevocations(t *testing.T) {
 
 type deadStore struct{ revocation.Store }
 
-func (deadStore) Revoked(context.Context, revocation.Owner, revocation.Handle) (uint64, bool, error) {
-	return 0, false, errors.New("no answer")
+func (deadStore) Revoked(context.Context, revocation.Owner, revocation.Asked) (revocation.Found, error) {
+	return revocation.Found{}, errors.New("no answer")
 }
 
 func TestVerifyRevocationsUnknown(t *testing.T) {

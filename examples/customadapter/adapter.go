@@ -19,19 +19,26 @@ type Config struct {
 	TrustProxy   []string                                                // whose X-Forwarded-For and -Proto are believed; default nobody's
 	ClientIP     func(*http.Request) netip.Addr                          // says who the client is, instead of TrustProxy
 	Optional     bool                                                    // of Bearer: no token is anonymous
+	Device       func(*http.Request) string                              // of TokenLogin, Refresh and Logout: which device it is
 }
 
 func (cfg *Config) options() []adapter.Option {
-	return []adapter.Option{{TrustProxy: cfg.TrustProxy, Optional: cfg.Optional}}
+	o := adapter.Option{TrustProxy: cfg.TrustProxy, Optional: cfg.Optional, Device: cfg.Device != nil}
+	if cfg.Skip != nil {
+		o.Skips = "Skip"
+	}
+	return []adapter.Option{o}
 }
 
-func (cfg *Config) check(mistakes error) {
+func (cfg *Config) compile(construct adapter.Construct) adapter.Compiled {
+	compiled, mistakes := construct(cfg.options())
 	if mistakes != nil {
 		panic(mistakes)
 	}
 	if cfg.ClientIP == nil {
 		cfg.ClientIP = func(*http.Request) netip.Addr { return netip.Addr{} } // go by the socket
 	}
+	return compiled
 }
 
 // request is the context, the session, the writer and the adapter.Denier of one request.
@@ -43,8 +50,7 @@ type request struct {
 
 // Session gives every request behind it a session. It panics on a mistake, like the guards.
 func Session(manager *session.Manager, cfg Config) func(http.Handler) http.Handler {
-	proxies, err := adapter.Construct("customadapter", manager, cfg.options())
-	cfg.check(err)
+	m := cfg.compile(adapter.ForSession("customadapter", manager))
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if cfg.Skip != nil && cfg.Skip(r) || adapter.Mounted(r.Context(), manager) {
@@ -52,7 +58,7 @@ func Session(manager *session.Manager, cfg Config) func(http.Handler) http.Handl
 				return
 			}
 			q := &request{r: r, cfg: &cfg}
-			q.Init(w, r, proxies, cfg.ClientIP(r), q)
+			q.Init(w, r, m.Proxies, cfg.ClientIP(r), q)
 			q.Owner = q
 			d := q.Begin(manager)
 			if d == nil {

@@ -10,8 +10,7 @@ import (
 // Bearer lets only requests through that bring an access token which verifier
 // accepts. It panics on a mistake.
 func Bearer(verifier *token.Verifier, cfg Config) func(http.Handler) http.Handler {
-	proxies, err := adapter.ConstructBearer("customadapter", verifier, cfg.options())
-	cfg.check(err)
+	m := cfg.compile(adapter.ForBearer("customadapter", verifier))
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if cfg.Skip != nil && cfg.Skip(r) {
@@ -19,11 +18,8 @@ func Bearer(verifier *token.Verifier, cfg Config) func(http.Handler) http.Handle
 				return
 			}
 			t := &adapter.HTTPToken{}
-			t.Init(w, r, proxies, cfg.ClientIP(r))
-			t.Owner = &cfg
-			if outer, ok := adapter.OwnerFrom(r.Context()).(*request); ok && cfg.ErrorHandler == nil {
-				t.Owner = outer // refuse as the session in front does
-			}
+			t.Init(w, r, m.Proxies, cfg.ClientIP(r))
+			t.Owner = cfg.owner(r)
 			d := t.Begin(verifier, cfg.Optional)
 			r = r.WithContext(t)
 			if d != nil {
@@ -33,6 +29,14 @@ func Bearer(verifier *token.Verifier, cfg Config) func(http.Handler) http.Handle
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// owner is who refuses: the session in front, unless there is an ErrorHandler here.
+func (cfg *Config) owner(r *http.Request) any {
+	if outer, ok := adapter.OwnerFrom(r.Context()).(*request); ok && cfg.ErrorHandler == nil {
+		return outer
+	}
+	return cfg
 }
 
 // ClaimsFrom returns the claims of the request's token, as adapter.ClaimsFrom does.

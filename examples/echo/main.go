@@ -1,4 +1,4 @@
-// Sessions and access tokens in an Echo application: go run ./echo
+// Sessions, access tokens and refresh tokens in an Echo application: go run ./echo
 package main
 
 import (
@@ -14,9 +14,12 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/cookie"
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/refresh"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/token"
 	authecho "github.com/sallyport-go/sallyport/echo"
@@ -34,13 +37,15 @@ func main() {
 		// serves loopback only. In production leave Cookie out; behind a proxy that
 		// ends TLS, name the proxy in authecho.Config.TrustProxy.
 		Cookie: cookie.Config{Name: "echo", InsecureHTTP: true},
-		Audit:  audit.NewSlogSink(nil),
+		// Logging out ends the access tokens of the session, too.
+		AccessTokens: 15 * time.Minute,
+		Audit:        audit.NewSlogSink(nil),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8082")
-	keys, issuer, verifier, err := accessTokens("http://"+addr, sessions)
+	t, err := makeTokens("http://"+addr, sessions.Revocations())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -52,30 +57,51 @@ func main() {
 	e.POST("/logout", logout, authecho.RequireLogin())
 	e.GET("/me", me, authecho.RequireLogin())
 	e.POST("/language", change, authecho.RequireFresh(5*time.Minute))
-	e.POST("/token", issue(issuer), authecho.RequireLogin())
-	e.GET("/.well-known/jwks.json", authecho.JWKS(keys))
-	api := e.Group("/api", authecho.Bearer(verifier)) // knows tokens and no cookie
+	e.POST("/token", issue(t.issuer), authecho.RequireLogin())
+	e.GET("/.well-known/jwks.json", authecho.JWKS(t.keys))
+	e.POST("/auth/login", authecho.TokenLogin(t.rotator, check))
+	e.POST("/auth/refresh", authecho.Refresh(t.rotator))
+	e.POST("/auth/logout", authecho.Logout(t.rotator))
+	api := e.Group("/api", authecho.Bearer(t.verifier)) // knows tokens and no cookie
 	api.GET("/orders", orders, authecho.RequireScope("orders:read"))
+	api.POST("/logout-everywhere", logoutEverywhere(t.revocations))
 	log.Fatal(e.Start(addr))
 }
 
-// accessTokens is all that it takes to issue tokens and to verify them.
-func accessTokens(name string, sessions *session.Manager) (*token.KeyRing, *token.Issuer, *token.Verifier, error) {
+// tokens is all that it takes to give tokens out and to take them.
+type tokens struct {
+	keys        *token.KeyRing
+	issuer      *token.Issuer
+	verifier    *token.Verifier
+	rotator     *refresh.Rotator
+	revocations *revocation.Registry
+}
+
+// makeTokens keeps refresh tokens where the sessions are, so that one act ends both.
+func makeTokens(name string, revocations *revocation.Registry) (t tokens, err error) {
+	const audience = "orders"
+	t.revocations = revocations
 	// A key in memory dies with the process, and its tokens with it. In production
 	// Keys come from a KMS or a file, the same on every node.
-	keys, err := token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256})
-	if err != nil {
-		return nil, nil, nil, err
+	if t.keys, err = token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256}); err != nil {
+		return t, err
 	}
-	issuer, errIssuer := token.NewIssuer(token.IssuerConfig{Name: name, Audience: "orders", Keys: keys})
-	verifier, errVerifier := token.NewVerifier(token.VerifierConfig{
-		Audience: "orders",
+	if t.issuer, err = token.NewIssuer(token.IssuerConfig{Name: name, Audience: audience, Keys: t.keys}); err != nil {
+		return t, err
+	}
+	t.verifier, err = token.NewVerifier(token.VerifierConfig{
+		Audience: audience,
 		Issuers: []token.TrustedIssuer{{
-			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: keys,
-			Revocations: sessions.Revocations(), // a session that was revoked takes its tokens with it
+			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: t.keys, Revocations: revocations,
 		}},
 	})
-	return keys, issuer, verifier, errors.Join(errIssuer, errVerifier)
+	if err != nil {
+		return t, err
+	}
+	t.rotator, err = refresh.New(revocations, refresh.Config{
+		Issuer: t.issuer, Wired: []string{audience}, Audit: audit.NewSlogSink(nil),
+	})
+	return t, err
 }
 
 // Errors of session calls are returned as they are: the middleware turns them into
@@ -109,15 +135,33 @@ func login(c echo.Context) error {
 }
 
 func logout(c echo.Context) error {
-	user, err := authecho.PrincipalFrom(c)
-	if err != nil {
-		return err
-	}
-	// Logout would end the session alone; this ends its tokens too.
-	if _, err := authecho.SessionFrom(c).Revoke(c.Request().Context(), user.Session); err != nil {
+	if err := authecho.SessionFrom(c).Logout(c.Request().Context()); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// check says who logs in with a program, which gets tokens and no session.
+func check(c echo.Context) (refresh.Identity, error) {
+	var form struct{ User, Password, Device string }
+	if err := c.Bind(&form); err != nil || !correct(form.User, form.Password) {
+		return refresh.Identity{}, core.ErrAnonymous
+	}
+	return refresh.Identity{Subject: form.User, Scopes: []string{"orders:read"}, Method: "password", Device: form.Device}, nil
+}
+
+// logoutEverywhere ends all sessions and tokens of whoever's token this is.
+func logoutEverywhere(revocations *revocation.Registry) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		user, err := authecho.PrincipalFrom(c)
+		if err != nil {
+			return err
+		}
+		if err := revocations.LogoutEverywhere(c.Request().Context(), user.Subject); err != nil {
+			return err
+		}
+		return c.NoContent(http.StatusNoContent)
+	}
 }
 
 // issue answers with a token for the session: curl keeps the cookie, a program the

@@ -1,4 +1,4 @@
-// Sessions and access tokens in a Fiber application: go run ./fiber
+// Sessions, access tokens and refresh tokens in a Fiber application: go run ./fiber
 package main
 
 import (
@@ -13,9 +13,12 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
+	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/cookie"
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/refresh"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/token"
 	authfiber "github.com/sallyport-go/sallyport/fiber"
@@ -33,13 +36,15 @@ func main() {
 		// serves loopback only. In production leave Cookie out; behind a proxy that
 		// ends TLS, name the proxy in authfiber.Config.TrustProxy.
 		Cookie: cookie.Config{Name: "fiber", InsecureHTTP: true},
-		Audit:  audit.NewSlogSink(nil),
+		// Logging out ends the access tokens of the session, too.
+		AccessTokens: 15 * time.Minute,
+		Audit:        audit.NewSlogSink(nil),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8083")
-	keys, issuer, verifier, err := accessTokens("http://"+addr, sessions)
+	t, err := makeTokens("http://"+addr, sessions.Revocations())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -50,30 +55,51 @@ func main() {
 	app.Post("/logout", authfiber.RequireLogin(), logout)
 	app.Get("/me", authfiber.RequireLogin(), me)
 	app.Post("/language", authfiber.RequireFresh(5*time.Minute), change)
-	app.Post("/token", authfiber.RequireLogin(), issue(issuer))
-	app.Get("/.well-known/jwks.json", authfiber.JWKS(keys))
-	api := app.Group("/api", authfiber.Bearer(verifier)) // knows tokens and no cookie
+	app.Post("/token", authfiber.RequireLogin(), issue(t.issuer))
+	app.Get("/.well-known/jwks.json", authfiber.JWKS(t.keys))
+	app.Post("/auth/login", authfiber.TokenLogin(t.rotator, check))
+	app.Post("/auth/refresh", authfiber.Refresh(t.rotator))
+	app.Post("/auth/logout", authfiber.Logout(t.rotator))
+	api := app.Group("/api", authfiber.Bearer(t.verifier)) // knows tokens and no cookie
 	api.Get("/orders", authfiber.RequireScope("orders:read"), orders)
+	api.Post("/logout-everywhere", logoutEverywhere(t.revocations))
 	log.Fatal(app.Listen(addr))
 }
 
-// accessTokens is all that it takes to issue tokens and to verify them.
-func accessTokens(name string, sessions *session.Manager) (*token.KeyRing, *token.Issuer, *token.Verifier, error) {
+// tokens is all that it takes to give tokens out and to take them.
+type tokens struct {
+	keys        *token.KeyRing
+	issuer      *token.Issuer
+	verifier    *token.Verifier
+	rotator     *refresh.Rotator
+	revocations *revocation.Registry
+}
+
+// makeTokens keeps refresh tokens where the sessions are, so that one act ends both.
+func makeTokens(name string, revocations *revocation.Registry) (t tokens, err error) {
+	const audience = "orders"
+	t.revocations = revocations
 	// A key in memory dies with the process, and its tokens with it. In production
 	// Keys come from a KMS or a file, the same on every node.
-	keys, err := token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256})
-	if err != nil {
-		return nil, nil, nil, err
+	if t.keys, err = token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256}); err != nil {
+		return t, err
 	}
-	issuer, errIssuer := token.NewIssuer(token.IssuerConfig{Name: name, Audience: "orders", Keys: keys})
-	verifier, errVerifier := token.NewVerifier(token.VerifierConfig{
-		Audience: "orders",
+	if t.issuer, err = token.NewIssuer(token.IssuerConfig{Name: name, Audience: audience, Keys: t.keys}); err != nil {
+		return t, err
+	}
+	t.verifier, err = token.NewVerifier(token.VerifierConfig{
+		Audience: audience,
 		Issuers: []token.TrustedIssuer{{
-			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: keys,
-			Revocations: sessions.Revocations(), // a session that was revoked takes its tokens with it
+			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: t.keys, Revocations: revocations,
 		}},
 	})
-	return keys, issuer, verifier, errors.Join(errIssuer, errVerifier)
+	if err != nil {
+		return t, err
+	}
+	t.rotator, err = refresh.New(revocations, refresh.Config{
+		Issuer: t.issuer, Wired: []string{audience}, Audit: audit.NewSlogSink(nil),
+	})
+	return t, err
 }
 
 // Errors of session calls are returned as they are: the middleware turns them into
@@ -107,16 +133,33 @@ func login(c *fiber.Ctx) error {
 }
 
 func logout(c *fiber.Ctx) error {
-	user, err := authfiber.PrincipalFrom(c)
-	if err != nil {
+	if err := authfiber.SessionFrom(c).Logout(c.UserContext()); err != nil {
 		return err
 	}
-	// Logout would end the session alone; this ends its tokens too.
-	if _, err := authfiber.SessionFrom(c).Revoke(c.UserContext(), user.Session); err != nil {
-		return err
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// check says who logs in with a program, which gets tokens and no session.
+func check(c *fiber.Ctx) (refresh.Identity, error) {
+	var form struct{ User, Password, Device string }
+	if err := c.BodyParser(&form); err != nil || !correct(form.User, form.Password) {
+		return refresh.Identity{}, core.ErrAnonymous
 	}
-	c.Status(fiber.StatusNoContent)
-	return nil
+	return refresh.Identity{Subject: form.User, Scopes: []string{"orders:read"}, Method: "password", Device: form.Device}, nil
+}
+
+// logoutEverywhere ends all sessions and tokens of whoever's token this is.
+func logoutEverywhere(revocations *revocation.Registry) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		user, err := authfiber.PrincipalFrom(c)
+		if err != nil {
+			return err
+		}
+		if err := revocations.LogoutEverywhere(c.UserContext(), user.Subject); err != nil {
+			return err
+		}
+		return c.SendStatus(fiber.StatusNoContent)
+	}
 }
 
 // issue answers with a token for the session: curl keeps the cookie, a program the

@@ -1,4 +1,4 @@
-// Sessions and access tokens in a Gin application: go run ./gin
+// Sessions, access tokens and refresh tokens in a Gin application: go run ./gin
 package main
 
 import (
@@ -13,9 +13,12 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/cookie"
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/refresh"
+	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/token"
 	authgin "github.com/sallyport-go/sallyport/gin"
@@ -33,13 +36,15 @@ func main() {
 		// serves loopback only. In production leave Cookie out; behind a proxy that
 		// ends TLS, name the proxy in authgin.Config.TrustProxy.
 		Cookie: cookie.Config{Name: "gin", InsecureHTTP: true},
-		Audit:  audit.NewSlogSink(nil),
+		// Logging out ends the access tokens of the session, too.
+		AccessTokens: 15 * time.Minute,
+		Audit:        audit.NewSlogSink(nil),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8081")
-	keys, issuer, verifier, err := accessTokens("http://"+addr, sessions)
+	t, err := makeTokens("http://"+addr, sessions.Revocations())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -50,32 +55,53 @@ func main() {
 	router.POST("/logout", authgin.RequireLogin(), logout)
 	router.GET("/me", authgin.RequireLogin(), me)
 	router.POST("/language", authgin.RequireFresh(5*time.Minute), change)
-	router.POST("/token", authgin.RequireLogin(), issue(issuer))
-	router.GET("/.well-known/jwks.json", authgin.JWKS(keys))
-	api := router.Group("/api", authgin.Bearer(verifier)) // knows tokens and no cookie
+	router.POST("/token", authgin.RequireLogin(), issue(t.issuer))
+	router.GET("/.well-known/jwks.json", authgin.JWKS(t.keys))
+	router.POST("/auth/login", authgin.TokenLogin(t.rotator, check))
+	router.POST("/auth/refresh", authgin.Refresh(t.rotator))
+	router.POST("/auth/logout", authgin.Logout(t.rotator))
+	api := router.Group("/api", authgin.Bearer(t.verifier)) // knows tokens and no cookie
 	api.GET("/orders", authgin.RequireScope("orders:read"), orders)
+	api.POST("/logout-everywhere", logoutEverywhere(t.revocations))
 
 	server := &http.Server{Addr: addr, Handler: router, ReadHeaderTimeout: 5 * time.Second}
 	log.Fatal(server.ListenAndServe())
 }
 
-// accessTokens is all that it takes to issue tokens and to verify them.
-func accessTokens(name string, sessions *session.Manager) (*token.KeyRing, *token.Issuer, *token.Verifier, error) {
+// tokens is all that it takes to give tokens out and to take them.
+type tokens struct {
+	keys        *token.KeyRing
+	issuer      *token.Issuer
+	verifier    *token.Verifier
+	rotator     *refresh.Rotator
+	revocations *revocation.Registry
+}
+
+// makeTokens keeps refresh tokens where the sessions are, so that one act ends both.
+func makeTokens(name string, revocations *revocation.Registry) (t tokens, err error) {
+	const audience = "orders"
+	t.revocations = revocations
 	// A key in memory dies with the process, and its tokens with it. In production
 	// Keys come from a KMS or a file, the same on every node.
-	keys, err := token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256})
-	if err != nil {
-		return nil, nil, nil, err
+	if t.keys, err = token.NewKeyRing(token.KeyRingConfig{Generate: token.ES256}); err != nil {
+		return t, err
 	}
-	issuer, errIssuer := token.NewIssuer(token.IssuerConfig{Name: name, Audience: "orders", Keys: keys})
-	verifier, errVerifier := token.NewVerifier(token.VerifierConfig{
-		Audience: "orders",
+	if t.issuer, err = token.NewIssuer(token.IssuerConfig{Name: name, Audience: audience, Keys: t.keys}); err != nil {
+		return t, err
+	}
+	t.verifier, err = token.NewVerifier(token.VerifierConfig{
+		Audience: audience,
 		Issuers: []token.TrustedIssuer{{
-			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: keys,
-			Revocations: sessions.Revocations(), // a session that was revoked takes its tokens with it
+			Name: name, Algorithms: []token.Algorithm{token.ES256}, Keys: t.keys, Revocations: revocations,
 		}},
 	})
-	return keys, issuer, verifier, errors.Join(errIssuer, errVerifier)
+	if err != nil {
+		return t, err
+	}
+	t.rotator, err = refresh.New(revocations, refresh.Config{
+		Issuer: t.issuer, Wired: []string{audience}, Audit: audit.NewSlogSink(nil),
+	})
+	return t, err
 }
 
 func home(c *gin.Context) {
@@ -110,15 +136,35 @@ func login(c *gin.Context) {
 }
 
 func logout(c *gin.Context) {
-	user, err := authgin.PrincipalFrom(c)
-	if err == nil { // Logout would end the session alone; this ends its tokens too
-		_, err = authgin.SessionFrom(c).Revoke(c.Request.Context(), user.Session)
-	}
-	if err != nil {
+	if err := authgin.SessionFrom(c).Logout(c.Request.Context()); err != nil {
 		authgin.Fail(c, err)
 		return
 	}
 	c.Status(http.StatusNoContent)
+}
+
+// check says who logs in with a program, which gets tokens and no session.
+func check(c *gin.Context) (refresh.Identity, error) {
+	var form struct{ User, Password, Device string }
+	if err := c.ShouldBindJSON(&form); err != nil || !correct(form.User, form.Password) {
+		return refresh.Identity{}, core.ErrAnonymous
+	}
+	return refresh.Identity{Subject: form.User, Scopes: []string{"orders:read"}, Method: "password", Device: form.Device}, nil
+}
+
+// logoutEverywhere ends all sessions and tokens of whoever's token this is.
+func logoutEverywhere(revocations *revocation.Registry) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		user, err := authgin.PrincipalFrom(c)
+		if err == nil {
+			err = revocations.LogoutEverywhere(c.Request.Context(), user.Subject)
+		}
+		if err != nil {
+			authgin.Fail(c, err)
+			return
+		}
+		c.Status(http.StatusNoContent)
+	}
 }
 
 // issue answers with a token for the session: curl keeps the cookie, a program the

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-go/sallyport/conformance"
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 	authecho "github.com/sallyport-go/sallyport/echo"
 )
@@ -42,6 +43,9 @@ func startEcho(t testing.TB, app conformance.App) string {
 		e.GET(conformance.JWKSPath, authecho.JWKS(app.Keys))
 		e.HEAD(conformance.JWKSPath, authecho.JWKS(app.Keys))
 	}
+	if app.Tokens != nil {
+		echoTokens(e, app, bearer)
+	}
 	for _, r := range app.Routes {
 		var guards []echo.MiddlewareFunc
 		for _, g := range r.Guards {
@@ -62,6 +66,23 @@ func startEcho(t testing.TB, app conformance.App) string {
 		e.Add(r.Method, r.Path, func(c echo.Context) error { return r.Handler(&echoRequest{c}) }, append(guards, late...)...)
 	}
 	return serve(t, app, e)
+}
+
+// echoTokens mounts the token endpoints.
+func echoTokens(e *echo.Echo, app conformance.App, cfg authecho.Config) {
+	s, users := app.Tokens, cfg
+	users.Device = func(c echo.Context) string { return c.Request().Header.Get(conformance.DeviceHeader) }
+	login := func(c echo.Context) (refresh.Identity, error) { return s.Login(&echoRequest{c}) }
+	for path, h := range map[string]echo.HandlerFunc{
+		conformance.LoginPath:      authecho.TokenLogin(s.Rotator, login, users),
+		conformance.RefreshPath:    authecho.Refresh(s.Rotator, users),
+		conformance.LogoutPath:     authecho.Logout(s.Rotator, users),
+		conformance.RevokePath:     authecho.Revoke(s.Rotator, app.Verifier, s.Clients, cfg),
+		conformance.IntrospectPath: authecho.Introspect(s.Rotator, app.Verifier, s.Clients, cfg),
+	} {
+		e.POST(path, h)
+		e.GET(path, h)
+	}
 }
 
 // echoConfig returns the options of the session middleware and of Bearer.

@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-go/sallyport/conformance"
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 	authfiber "github.com/sallyport-go/sallyport/fiber"
 )
@@ -53,6 +54,9 @@ func startFiber(t testing.TB, app conformance.App) string {
 	if app.Keys != nil {
 		f.Get(conformance.JWKSPath, authfiber.JWKS(app.Keys)) // and HEAD
 	}
+	if app.Tokens != nil {
+		fiberTokens(f, app, bearer)
+	}
 	for _, r := range app.Routes {
 		var chain []fiber.Handler
 		for _, g := range r.Guards {
@@ -86,6 +90,23 @@ func startFiber(t testing.TB, app conformance.App) string {
 		<-served
 	})
 	return listener.Addr().String()
+}
+
+// fiberTokens mounts the token endpoints.
+func fiberTokens(f *fiber.App, app conformance.App, cfg authfiber.Config) {
+	s, users := app.Tokens, cfg
+	users.Device = func(c *fiber.Ctx) string { return c.Get(conformance.DeviceHeader) }
+	login := func(c *fiber.Ctx) (refresh.Identity, error) { return s.Login(&fiberRequest{c}) }
+	for path, h := range map[string]fiber.Handler{
+		conformance.LoginPath:      authfiber.TokenLogin(s.Rotator, login, users),
+		conformance.RefreshPath:    authfiber.Refresh(s.Rotator, users),
+		conformance.LogoutPath:     authfiber.Logout(s.Rotator, users),
+		conformance.RevokePath:     authfiber.Revoke(s.Rotator, app.Verifier, s.Clients, cfg),
+		conformance.IntrospectPath: authfiber.Introspect(s.Rotator, app.Verifier, s.Clients, cfg),
+	} {
+		f.Post(path, h)
+		f.Get(path, h)
+	}
 }
 
 // fiberConfig returns the options of the session middleware and of Bearer.

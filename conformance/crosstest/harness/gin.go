@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-go/sallyport/conformance"
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 	authgin "github.com/sallyport-go/sallyport/gin"
 )
@@ -49,6 +50,9 @@ func startGin(t testing.TB, app conformance.App) string {
 		engine.GET(conformance.JWKSPath, authgin.JWKS(app.Keys))
 		engine.HEAD(conformance.JWKSPath, authgin.JWKS(app.Keys))
 	}
+	if app.Tokens != nil {
+		ginTokens(engine, app, bearer)
+	}
 	for _, r := range app.Routes {
 		var chain []gin.HandlerFunc
 		for _, g := range r.Guards {
@@ -75,6 +79,23 @@ func startGin(t testing.TB, app conformance.App) string {
 		engine.Handle(r.Method, r.Path, chain...)
 	}
 	return serve(t, app, engine)
+}
+
+// ginTokens mounts the token endpoints.
+func ginTokens(engine *gin.Engine, app conformance.App, cfg authgin.Config) {
+	s, users := app.Tokens, cfg
+	users.Device = func(c *gin.Context) string { return c.GetHeader(conformance.DeviceHeader) }
+	login := func(c *gin.Context) (refresh.Identity, error) { return s.Login(&ginRequest{c}) }
+	for path, h := range map[string]gin.HandlerFunc{
+		conformance.LoginPath:      authgin.TokenLogin(s.Rotator, login, users),
+		conformance.RefreshPath:    authgin.Refresh(s.Rotator, users),
+		conformance.LogoutPath:     authgin.Logout(s.Rotator, users),
+		conformance.RevokePath:     authgin.Revoke(s.Rotator, app.Verifier, s.Clients, cfg),
+		conformance.IntrospectPath: authgin.Introspect(s.Rotator, app.Verifier, s.Clients, cfg),
+	} {
+		engine.POST(path, h)
+		engine.GET(path, h)
+	}
 }
 
 // ginConfig returns the options of the session middleware and of Bearer.

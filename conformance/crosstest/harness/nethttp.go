@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-go/sallyport/conformance"
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/examples/customadapter"
 )
@@ -28,6 +29,9 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 	if app.Keys != nil {
 		jwks := customadapter.JWKS(app.Keys)
 		routes["GET "+conformance.JWKSPath], routes["HEAD "+conformance.JWKSPath] = jwks, jwks
+	}
+	if app.Tokens != nil {
+		httpTokens(routes, app, bearer)
 	}
 	for _, r := range app.Routes {
 		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -70,6 +74,24 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 		root = customadapter.Session(app.Sessions, cfg)(root)
 	}
 	return serve(t, app, recoverer(root))
+}
+
+// httpTokens mounts the token endpoints.
+func httpTokens(routes map[string]http.Handler, app conformance.App, cfg customadapter.Config) {
+	s, users := app.Tokens, cfg
+	users.Device = func(r *http.Request) string { return r.Header.Get(conformance.DeviceHeader) }
+	login := func(w http.ResponseWriter, r *http.Request) (refresh.Identity, error) {
+		return s.Login(&httpRequest{w, r})
+	}
+	for path, h := range map[string]http.Handler{
+		conformance.LoginPath:      customadapter.TokenLogin(s.Rotator, login, users),
+		conformance.RefreshPath:    customadapter.Refresh(s.Rotator, users),
+		conformance.LogoutPath:     customadapter.Logout(s.Rotator, users),
+		conformance.RevokePath:     customadapter.Revoke(s.Rotator, app.Verifier, s.Clients, cfg),
+		conformance.IntrospectPath: customadapter.Introspect(s.Rotator, app.Verifier, s.Clients, cfg),
+	} {
+		routes["POST "+path], routes["GET "+path] = h, h
+	}
 }
 
 // httpConfig returns the options of the session middleware and of Bearer.

@@ -53,7 +53,7 @@ func TestConformance(t *testing.T) {
 `
 
 func main() {
-	only := flag.String("run", "", "run only the mutants whose name contains this")
+	only := flag.String("run", "", "run only the mutants whose name, or whose case's slug, contains this")
 	flag.Parse()
 	if err := run(*only); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -68,7 +68,7 @@ func run(only string) error {
 	}
 	var chosen []mutant
 	for _, m := range mutants {
-		if strings.Contains(m.name, only) {
+		if strings.Contains(m.name, only) || strings.Contains(m.slug, only) {
 			chosen = append(chosen, m)
 		}
 	}
@@ -125,7 +125,7 @@ func (m mutant) try(w *workshop, tmp string) error {
 	}
 	defer func() { _ = os.RemoveAll(tmp) }() // a binary each is too much for some disks
 	changed, extra := filepath.Join(tmp, filepath.Base(path)), ""
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+	if err := os.WriteFile(changed, []byte(m.aligned(string(source))), 0o600); err != nil {
 		return err
 	}
 	if m.extra != "" {
@@ -138,10 +138,34 @@ func (m mutant) try(w *workshop, tmp string) error {
 	if b.quick(path, changed, extra, binary) == nil && m.run(binary) == nil {
 		return nil
 	}
+	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+		return err
+	}
 	if err := b.full(path, changed, extra, binary); err != nil {
 		return fmt.Errorf("DOES NOT COMPILE: %w", err)
 	}
 	return m.run(binary)
+}
+
+// aligned is source with the mutant in it, written so that every line behind it keeps its
+// number where that can be: positions are part of what other packages see of this one, and
+// with them as they were those need not be compiled again.
+func (m mutant) aligned(source string) string {
+	before, after, _ := strings.Cut(source, m.old)
+	lines := strings.Count(m.old, "\n")
+	text := m.new
+	for strings.Count(text, "\n") > lines { // a semicolon ends a statement as a line does
+		at := strings.LastIndexByte(text, '\n')
+		text = text[:at] + "; " + strings.TrimLeft(text[at+1:], "\t")
+	}
+	spare := strings.Repeat("\n", lines-strings.Count(text, "\n"))
+	switch at := strings.LastIndexByte(text, '\n'); {
+	case at >= 0:
+		text = text[:at] + spare + text[at:]
+	case strings.HasSuffix(strings.TrimRight(before, "\t"), "\n"):
+		text = spare + text
+	}
+	return before + text + after
 }
 
 // run returns nil if the case fails in the binary.

@@ -69,8 +69,8 @@ var bearerTransportMutants = []mutant{
 	{
 		name:    "fiber: the parsed header, in which one line counts",
 		file:    "fiber/bearer.go",
-		old:     "	x.fetch(&bearerFields, true)\n",
-		new:     "	adapter.RawHeader(\"Authorization: \"+c.Get(\"Authorization\")+\"\\r\\n\").Pick(&x.picked, &bearerFields, true)\n",
+		old:     "	r.x.fetch(&bearerFields, true)\n",
+		new:     "	adapter.RawHeader(\"Authorization: \"+c.Get(\"Authorization\")+\"\\r\\n\").Pick(&r.x.picked, &bearerFields, true)\n",
 		adapter: "fiber", slug: "bearer/two-headers",
 	},
 	{
@@ -160,8 +160,8 @@ var bearerTransportMutants = []mutant{
 	{
 		name:    "a token in a cookie is taken (fiber)",
 		file:    "fiber/bearer.go",
-		old:     "	x.fetch(&bearerFields, true)\n",
-		new:     "	if raw := c.Cookies(\"access_token\"); raw != \"\" && c.Get(\"Authorization\") == \"\" {\n		adapter.RawHeader(\"Authorization: Bearer \"+raw+\"\\r\\n\").Pick(&x.picked, &bearerFields, true)\n	} else {\n		x.fetch(&bearerFields, true)\n	}\n",
+		old:     "	r.x.fetch(&bearerFields, true)\n",
+		new:     "	if raw := c.Cookies(\"access_token\"); raw != \"\" && c.Get(\"Authorization\") == \"\" {\n		adapter.RawHeader(\"Authorization: Bearer \"+raw+\"\\r\\n\").Pick(&r.x.picked, &bearerFields, true)\n	} else {\n		r.x.fetch(&bearerFields, true)\n	}\n",
 		adapter: "fiber", slug: "bearer/token-elsewhere-ignored",
 	},
 	{
@@ -369,21 +369,21 @@ var bearerGuardMutants = []mutant{
 	},
 	{
 		name:    "gin: Bearer words refusals in its own way in front of an application that has one",
-		file:    "gin/bearer.go",
+		file:    "gin/guard.go",
 		old:     "outer != nil && m.cfg.ErrorHandler == nil {",
 		new:     "outer != nil && m.cfg.ErrorHandler != nil {",
 		adapter: "gin", slug: "bearer/own-error-handler",
 	},
 	{
 		name:    "echo: Bearer words refusals in its own way in front of an application that has one",
-		file:    "echo/bearer.go",
+		file:    "echo/guard.go",
 		old:     "outer != nil && m.cfg.ErrorHandler == nil {",
 		new:     "outer != nil && m.cfg.ErrorHandler != nil {",
 		adapter: "echo", slug: "bearer/own-error-handler",
 	},
 	{
 		name:    "fiber: Bearer words refusals in its own way in front of an application that has one",
-		file:    "fiber/bearer.go",
+		file:    "fiber/guard.go",
 		old:     "outer != nil && m.cfg.ErrorHandler == nil {",
 		new:     "outer != nil && m.cfg.ErrorHandler != nil {",
 		adapter: "fiber", slug: "bearer/own-error-handler",
@@ -426,8 +426,8 @@ var bearerGuardMutants = []mutant{
 	{
 		name:    "fiber: what a handler returns is not translated behind Bearer",
 		file:    "fiber/bearer.go",
-		old:     "		return owner.translate(c, err)\n",
-		new:     "		return err\n",
+		old:     "	return owner.translate(c, c.Next())\n",
+		new:     "	return c.Next()\n",
 		adapter: "fiber", slug: "bearer/handler-passes-errors-on",
 	},
 	{
@@ -437,10 +437,7 @@ var bearerGuardMutants = []mutant{
 	if m.cfg.Skipper != nil && m.cfg.Skipper(c) {
 		return next(c)
 	}
-	owner := m
-	if outer := mounted(c.Request().Context()); outer != nil && m.cfg.ErrorHandler == nil {
-		owner = outer
-	}
+	owner := m.owner(c.Request().Context())
 	t := &adapter.HTTPToken{}
 `,
 		new: `var reused = new(adapter.HTTPToken)
@@ -456,22 +453,22 @@ var bearerVerdictMutants = []mutant{
 	{
 		name:    "CVE-2026-33496 oathkeeper: what is in the cache has not expired",
 		file:    "core/token/verifier.go",
-		old:     "if err := v.current(ctx, e.token, e.from, now); err != nil {",
+		old:     "if err := v.current(ctx, raw, e.token, e.from, now, false); err != nil {",
 		new:     "if err := error(nil); err != nil {",
 		adapter: "gin", slug: "bearer/seen-token-expires",
 	},
 	{
 		name:    "CVE-2026-33496 oathkeeper: what is in the cache is not revoked",
 		file:    "core/token/verifier.go",
-		old:     "if err := v.current(ctx, e.token, e.from, now); err != nil {",
+		old:     "if err := v.current(ctx, raw, e.token, e.from, now, false); err != nil {",
 		new:     "if err := error(nil); err != nil {",
 		adapter: "echo", slug: "bearer/revoked-with-its-session",
 	},
 	{
 		name:    "what is in the cache is good while the store is down",
 		file:    "core/token/verifier.go",
-		old:     "if err := v.current(ctx, e.token, e.from, now); err != nil {",
-		new:     "if err := v.current(ctx, e.token, e.from, now); err != nil && !errors.Is(err, core.ErrUnknown) {",
+		old:     "if err := v.current(ctx, raw, e.token, e.from, now, false); err != nil {",
+		new:     "if err := v.current(ctx, raw, e.token, e.from, now, false); err != nil && !errors.Is(err, core.ErrUnknown) {",
 		adapter: "fiber", slug: "bearer/unknown-is-503",
 	},
 	{
@@ -528,17 +525,31 @@ var bearerVerdictMutants = []mutant{
 		adapter: "fiber", slug: "bearer/revoked-with-its-subject",
 	},
 	{
+		name:    "CVE-2025-53826 filebrowser: a log-out leaves the session's tokens good",
+		file:    "core/session/transition.go",
+		old:     "s.m.tokens == 0 || s.rec.subject",
+		new:     "true || s.rec.subject",
+		adapter: "gin", slug: "bearer/logged-out-with-its-session",
+	},
+	{
+		name:    "a denial is forgotten before the tokens expire everywhere",
+		file:    "core/session/transition.go",
+		old:     "s.m.now().Add(s.m.tokens+revocation.Margin)",
+		new:     "s.m.now().Add(s.m.tokens)",
+		adapter: "nethttp", slug: "bearer/logged-out-with-its-session",
+	},
+	{
 		name:    "CVE-2026-33031 nginx-ui: epochs are not compared",
 		file:    "core/revocation/registry.go",
-		old:     "	case denied || epoch < current:",
-		new:     "	case denied:\n		return ErrRevoked\n	case epoch < current:\n		return nil\n	case false:",
+		old:     "found.Denied || c.named.Epoch < found.Epoch ||",
+		new:     "found.Denied ||",
 		adapter: "echo", slug: "bearer/revoked-with-its-subject",
 	},
 	{
 		name:    "handles are not compared",
 		file:    "core/revocation/registry.go",
-		old:     "	case denied || epoch < current:",
-		new:     "	case denied && false || epoch < current:",
+		old:     "found.Denied || c.named.Epoch < found.Epoch ||",
+		new:     "c.named.Epoch < found.Epoch ||",
 		adapter: "nethttp", slug: "bearer/revoked-with-its-session",
 	},
 	{
@@ -607,8 +618,8 @@ var bearerVerdictMutants = []mutant{
 	{
 		name:    "unknown without Retry-After",
 		file:    "core/adapter/denied.go",
-		old:     "retryAfter: code == core.StoreUnavailable}",
-		new:     "retryAfter: false}",
+		old:     "retryAfter: code == core.StoreUnavailable ||",
+		new:     "retryAfter: false ||",
 		adapter: "gin", slug: "bearer/unknown-is-503",
 	},
 	{
@@ -872,7 +883,7 @@ var bearerRemoteMutants = []mutant{
 	{
 		name:    "a set of any length is cut and taken",
 		file:    "core/token/remote_fetch.go",
-		old:     "	case int64(len(doc)) > r.cfg.MaxBytes:",
+		old:     "	case int64(len(doc)) > limit:",
 		new:     "	case false:",
 		adapter: "echo", slug: "keys/remote-outage",
 	},
@@ -949,14 +960,14 @@ var bearerRemoteMutants = []mutant{
 	{
 		name:    "CVE-2026-49478 fulcio: redirects lead anywhere",
 		file:    "core/token/remote_url.go",
-		old:     "case origin(req.URL) != origin(via[0].URL) || req.URL.User != nil:",
+		old:     "case originOf(req.URL) != originOf(via[0].URL) || req.URL.User != nil:",
 		new:     "case false:",
 		adapter: "gin", slug: "keys/remote-redirects",
 	},
 	{
 		name:    "CVE-2025-52477 octo-sts: redirects lead to any port of the host",
 		file:    "core/token/remote_url.go",
-		old:     "case origin(req.URL) != origin(via[0].URL) || req.URL.User != nil:",
+		old:     "case originOf(req.URL) != originOf(via[0].URL) || req.URL.User != nil:",
 		new:     "case req.URL.Hostname() != via[0].URL.Hostname():",
 		adapter: "echo", slug: "keys/remote-redirects",
 	},
@@ -1099,8 +1110,8 @@ var bearerConfigMutants = []mutant{
 	{
 		name:    "keys come over http from anywhere",
 		file:    "core/token/remote_url.go",
-		old:     "	case !loopback(u.Hostname()):",
-		new:     "	case false:",
+		old:     "	case !origin.Loopback(u.Hostname()):",
+		new:     "	case !origin.Loopback(\"localhost\"):",
 		adapter: "nethttp", slug: "keys/config-of-remote-keys",
 	},
 	{

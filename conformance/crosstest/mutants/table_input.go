@@ -215,8 +215,8 @@ var inputMutants = []mutant{
 	{
 		name:    "503 without Retry-After",
 		file:    "core/adapter/denied.go",
-		old:     "retryAfter: code == core.StoreUnavailable",
-		new:     "retryAfter: false",
+		old:     "retryAfter: code == core.StoreUnavailable ||",
+		new:     "retryAfter: false ||",
 		adapter: "nethttp", slug: "store/load-fails",
 	},
 	{

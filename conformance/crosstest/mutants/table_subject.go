@@ -215,7 +215,7 @@ var subjectMutants = []mutant{
 	{
 		name:    "a raised epoch is not told",
 		file:    "core/revocation/registry.go",
-		old:     "\tr.record(ctx, audit.Event{Name: audit.SubjectRevoked, Cause: audit.CauseAll, Subject: subject})\n",
+		old:     "\tr.record(ctx, audit.Event{Name: audit.SubjectRevoked, Cause: cause, Subject: subject})\n",
 		new:     "",
 		adapter: "nethttp", slug: "subject/epoch-alone-ends-sessions",
 	},
@@ -229,8 +229,8 @@ var subjectMutants = []mutant{
 	{
 		name:    "what is no handle is denied",
 		file:    "core/revocation/registry.go",
-		old:     "\th, ok := ParseHandle(handle)\n\tif !ok {\n\t\treturn ErrNoHandle\n\t}\n\tctx, cancel := r.write(ctx)",
-		new:     "\th, _ := ParseHandle(handle)\n\tctx, cancel := r.write(ctx)",
+		old:     "\th, ok := ParseHandle(handle)\n\tif !ok {\n\t\treturn ErrNoHandle\n\t}\n\tif err :=",
+		new:     "\th, _ := ParseHandle(handle)\n\tif err :=",
 		adapter: "nethttp", slug: "subject/denied-handle-ends-session",
 	},
 	{
@@ -257,15 +257,15 @@ var subjectMutants = []mutant{
 	{
 		name:    "subjects of all applications are one",
 		file:    "core/internal/realm/realm.go",
-		old:     "mac.Write([]byte(r.app))",
-		new:     "mac.Write([]byte(\"app\"))",
+		old:     "in = append(in, r.app...)",
+		new:     "in = append(in, \"app\"...)",
 		adapter: "nethttp", slug: "subject/apps-on-one-store-are-apart",
 	},
 	{
 		name:    "all subjects are one",
 		file:    "core/internal/realm/realm.go",
-		old:     "mac.Write([]byte(subject))",
-		new:     "_ = subject",
+		old:     "return append(in, subject...)",
+		new:     "return in",
 		adapter: "nethttp", slug: "subject/devices-lists-own-sessions",
 	},
 	{
@@ -320,8 +320,8 @@ var subjectMutants = []mutant{
 	{
 		name:    "a full store is the application's error",
 		file:    "core/adapter/denied.go",
-		old:     ", errors.Is(err, revocation.ErrFull):",
-		new:     ", false && errors.Is(err, revocation.ErrFull):",
+		old:     ", errors.Is(err, revocation.ErrFull), ",
+		new:     ", false && errors.Is(err, revocation.ErrFull), ",
 		adapter: "nethttp", slug: "subject/denied-handle-ends-session",
 	},
 	{

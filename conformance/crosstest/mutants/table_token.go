@@ -9,9 +9,9 @@ const (
 	checkFile  = "core/token/check.go"
 	headerFile = "core/token/header.go"
 	claimsFile = "core/token/claims.go"
-	strictFile = "core/token/internal/strict/object.go"
-	partsFile  = "core/token/internal/strict/compact.go"
-	valueFile  = "core/token/internal/strict/value.go"
+	strictFile = "core/internal/strict/object.go"
+	partsFile  = "core/internal/strict/compact.go"
+	valueFile  = "core/internal/strict/value.go"
 )
 
 // Places in the verification that several mutants change.
@@ -226,7 +226,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
+	"github.com/sallyport-go/sallyport/core/internal/strict"
 )
 
 var (
@@ -621,8 +621,8 @@ var tokenClaimMutants = []mutant{
 	{
 		name:    "a token that was seen is good for ever",
 		file:    "core/token/verifier.go",
-		old:     "				if err := v.current(ctx, e.token, e.from, now); err != nil {",
-		new:     "				if err := v.current(ctx, e.token, e.from, e.token.claims.IssuedAt); err != nil {",
+		old:     "				if err := v.current(ctx, raw, e.token, e.from, now, false); err != nil {",
+		new:     "				if err := v.current(ctx, raw, e.token, e.from, e.token.claims.IssuedAt, false); err != nil {",
 		adapter: "nethttp", slug: "token/expiry",
 	},
 	{
@@ -796,7 +796,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
+	"github.com/sallyport-go/sallyport/core/internal/strict"
 )
 
 func textValue(s string) strict.Value {

@@ -8,7 +8,9 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"hash"
 	"io"
 	"strconv"
 	"strings"
@@ -36,8 +38,43 @@ func Check(app string, secret []byte, bad func(field, value, reason string)) {
 type Realm struct {
 	app    string
 	secret []byte
-	owner  []byte
+	owner  *keyed
+	mark   *keyed
 }
+
+// keyed makes the MACs of one key. What it takes to make one is kept for the next: a
+// request that makes a single one would spend more on setting it up.
+type keyed struct{ pool sync.Pool } // of *mac
+
+type mac struct {
+	hash.Hash
+	in  []byte
+	sum [sha256.Size]byte
+}
+
+func (r *Realm) keyed(purpose string) (*keyed, error) {
+	key, err := r.Key(purpose)
+	if err != nil {
+		return nil, err
+	}
+	return &keyed{sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}}, nil
+}
+
+// of returns the first half of the MAC of what write appends.
+func (k *keyed) of(write func(in []byte) []byte) (half [16]byte) {
+	m := k.pool.Get().(*mac)
+	m.in = write(m.in[:0])
+	m.Reset()
+	m.Write(m.in)
+	copy(half[:], m.Sum(m.sum[:0]))
+	if cap(m.in) <= maxKept {
+		k.pool.Put(m)
+	}
+	return half
+}
+
+// maxKept bounds what is kept of what somebody sent.
+const maxKept = 1024
 
 // Secret returns secret. If it is nil, the process has one of its own: two managers
 // on one store in memory must know the same owners, and no other process can. With
@@ -67,7 +104,10 @@ func newSecret(random io.Reader) ([]byte, error) {
 func New(app string, secret []byte) (*Realm, error) {
 	r := &Realm{app: app, secret: secret}
 	var err error
-	if r.owner, err = r.Key("owner"); err != nil {
+	if r.owner, err = r.keyed("owner"); err != nil {
+		return nil, err
+	}
+	if r.mark, err = r.keyed("mark"); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -80,11 +120,26 @@ func (r *Realm) Key(purpose string) ([]byte, error) {
 
 // Owner is a keyed hash of the application and the subject. An application's name
 // holds no zero byte, so no two pairs are hashed as the same bytes.
-func (r *Realm) Owner(subject string) (hash [16]byte) {
-	mac := hmac.New(sha256.New, r.owner)
-	mac.Write([]byte(r.app))
-	mac.Write([]byte{0})
-	mac.Write([]byte(subject))
-	copy(hash[:], mac.Sum(nil))
-	return hash
+func (r *Realm) Owner(subject string) [16]byte {
+	return r.owner.of(func(in []byte) []byte {
+		in = append(in, r.app...)
+		in = append(in, 0)
+		return append(in, subject...)
+	})
+}
+
+// Mark is a keyed hash of the application and of parts, for one purpose. Each is hashed
+// behind its length, so that no two lists are hashed as the same bytes.
+func (r *Realm) Mark(purpose string, parts ...string) [16]byte {
+	return r.mark.of(func(in []byte) []byte {
+		in = appendPart(appendPart(in, r.app), purpose)
+		for _, part := range parts {
+			in = appendPart(in, part)
+		}
+		return in
+	})
+}
+
+func appendPart(in []byte, part string) []byte {
+	return append(binary.AppendUvarint(in, uint64(len(part))), part...)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -115,4 +116,62 @@ func TestOwner(t *testing.T) {
 	} {
 		require.NotEqual(t, want, got, desc)
 	}
+}
+
+func TestMark(t *testing.T) {
+	r := newRealm(t, "app", secret)
+	want := r.Mark("refresh binding", "web", "device")
+	require.Equal(t, "3c231ba0ad5e41fbff29309229e87540", hex.EncodeToString(want[:]), "it stands in stores")
+	require.Equal(t, want, newRealm(t, "app", secret).Mark("refresh binding", "web", "device"))
+	owner := r.Owner("refresh bindingwebdevice")
+	for desc, got := range map[string][16]byte{
+		"another application":        newRealm(t, "apps", secret).Mark("refresh binding", "web", "device"),
+		"another secret":             newRealm(t, "app", []byte(strings.Repeat("t", 32))).Mark("refresh binding", "web", "device"),
+		"another purpose":            r.Mark("binding", "web", "device"),
+		"another part":               r.Mark("refresh binding", "web", "devicf"),
+		"a part less":                r.Mark("refresh binding", "web"),
+		"an empty part more":         r.Mark("refresh binding", "web", "device", ""),
+		"the other way round":        r.Mark("refresh binding", "device", "web"),
+		"the split somewhere else":   r.Mark("refresh binding", "webd", "evice"),
+		"all in one":                 r.Mark("refresh binding", "webdevice"),
+		"purpose and part":           r.Mark("refresh bindingweb", "device"),
+		"application and purpose":    newRealm(t, "appr", secret).Mark("efresh binding", "web", "device"),
+		"a length as a character":    r.Mark("refresh binding", "web\x06device"),
+		"no parts":                   r.Mark("refresh binding"),
+		"an owner of the same bytes": owner,
+	} {
+		require.NotEqual(t, want, got, desc)
+	}
+	long := strings.Repeat("x", 300) // its length is more than one byte
+	require.NotEqual(t, r.Mark("p", long), r.Mark("p", long[:299]))
+}
+
+// Owners and marks are made in every request, by many at once.
+func TestParallel(t *testing.T) {
+	r := newRealm(t, "app", secret)
+	owner, mark := r.Owner("ann"), r.Mark("p", "a", "b")
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for n := range 200 {
+				if r.Owner("ann") != owner || r.Mark("p", "a", "b") != mark {
+					t.Error("another value")
+				}
+				r.Mark("p", strings.Repeat("x", n*10)) // some of it more than is kept
+			}
+		})
+	}
+	wait.Wait()
+	require.Zero(t, allocs(func() { r.Owner("ann") }))
+	require.Zero(t, allocs(func() { r.Mark("p", "a", "b") }))
+}
+
+// allocs is what a run of f allocates. It is the least of many, because the race detector
+// makes a pool forget some of what it is given.
+func allocs(f func()) float64 {
+	least := testing.AllocsPerRun(1, f)
+	for range 50 {
+		least = min(least, testing.AllocsPerRun(1, f))
+	}
+	return least
 }

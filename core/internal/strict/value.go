@@ -60,6 +60,11 @@ func (v Value) Text() (s string, ok bool) {
 	return b.String(), true
 }
 
+// Bool returns what true or false says.
+func (v Value) Bool() (b, ok bool) {
+	return v.Kind == Bool && v.text == "true", v.Kind == Bool
+}
+
 // Integer returns a number that is written as a whole one between 0 and 2^53. 1.0 and
 // 1e3 are not written so.
 func (v Value) Integer() (n uint64, ok bool) {

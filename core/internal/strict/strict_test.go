@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sallyport-go/sallyport/core/token/internal/strict"
+	"github.com/sallyport-go/sallyport/core/internal/strict"
 )
 
 var limits = strict.Limits{Depth: 4, Members: 40}
@@ -149,6 +149,19 @@ func TestObjectRefuses(t *testing.T) {
 		_, _, got := read(doc)
 		require.Equal(t, strict.OK, got, doc)
 	}
+}
+
+func TestBool(t *testing.T) {
+	for text, want := range map[string][2]bool{
+		"true": {true, true}, "false": {false, true}, "null": {}, "1": {}, `"true"`: {}, "[true]": {}, `{"a":true}`: {},
+	} {
+		_, values, f := read(`{"n":` + text + `}`)
+		require.Equal(t, strict.OK, f, text)
+		b, ok := values[0].Bool()
+		require.Equal(t, want, [2]bool{b, ok}, text)
+	}
+	_, ok := strict.Value{}.Bool()
+	require.False(t, ok)
 }
 
 func TestInteger(t *testing.T) {
