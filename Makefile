@@ -42,6 +42,14 @@ conformance: ## Run the conformance suite on every adapter and print the matrix
 mutants: ## Break each rule of core in turn; the suite must notice every time
 	@$(MUTANTS)
 
+.PHONY: soak
+soak: ## Simulate clients and thieves, a million and more, and write docs/rotation-soak.md
+	@cd conformance/crosstest && go run ./soak -o ../../docs/rotation-soak.md
+
+.PHONY: explore
+explore: ## Visit every interleaving of three tabs and a thief; show what breaks other schemes
+	@cd conformance/crosstest && go run ./explore
+
 .PHONY: lint
 lint: ## gofmt, go vet and staticcheck in every module
 	@.ci/lint
@@ -63,7 +71,7 @@ consumer: ## Build the README's program outside the repository, as a user would
 	@.ci/consumer
 
 .PHONY: bench
-bench: ## Measure sessions and tokens beside their peers and write docs/benchmarks*.md
+bench: ## Measure sessions, tokens and refresh tokens, and write docs/benchmarks*.md
 	@cd bench && go run ./cmd/table $(BENCHFLAGS)
 
 .PHONY: microbench
