@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -142,7 +143,7 @@ func TestTwoNodesOverOneRedis(t *testing.T) {
 	addr, stop, err := startRedis()
 	require.NoError(t, err)
 	t.Cleanup(stop)
-	stores, disconnect, err := connect(t.Context(), addr, 2)
+	stores, disconnect, err := connect(t.Context(), addr, 2, demo.NewClock(time.Now))
 	require.NoError(t, err)
 	t.Cleanup(disconnect)
 	d := startAll(t, gate{}, nil, stores...)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/token"
 	authecho "github.com/sallyport-go/sallyport/echo"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
@@ -48,6 +49,14 @@ func newEcho(app *demo.App) server {
 	e.GET("/keys", h.keys)
 	e.POST("/keys/rotate", h.rotate, authecho.RequireRole("admin"))
 	e.POST("/keys/revoke", h.revokeKey, authecho.RequireRole("admin"))
+	e.POST("/auth/login", authecho.TokenLogin(app.Rotator, h.identify))
+	e.POST("/auth/refresh", authecho.Refresh(app.Rotator))
+	e.POST("/auth/refresh-late", authecho.Refresh(app.Rotator), h.wait)
+	e.POST("/auth/logout", authecho.Logout(app.Rotator))
+	e.POST("/auth/play", h.play)
+	refreshed := authecho.Bearer(app.Refreshed)
+	e.GET("/auth/whoami", h.whoami, refreshed)
+	e.POST("/auth/logout-everywhere", h.logoutEverywhere, refreshed)
 	e.GET("/orders", h.orders)
 	e.GET("/api/greeting", h.greeting, authecho.Bearer(app.Tokens, authecho.Config{Optional: true}))
 	bearer := authecho.Bearer(app.Tokens)
@@ -104,7 +113,7 @@ func (h echoRoutes) then(c echo.Context, err error, path string) error {
 		return c.Redirect(http.StatusSeeOther, path)
 	case errors.Is(err, demo.ErrCredentials):
 		return h.showHome(c, http.StatusForbidden, demo.WrongCredentials)
-	case errors.Is(err, demo.ErrProduct):
+	case errors.Is(err, demo.ErrProduct), errors.Is(err, demo.ErrAct):
 		return echo.NewHTTPError(http.StatusBadRequest, err.Error())
 	default:
 		return err
@@ -208,6 +217,37 @@ func (h echoRoutes) token(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, t)
+}
+
+func (h echoRoutes) identify(c echo.Context) (refresh.Identity, error) {
+	var sent demo.Credentials
+	if err := c.Bind(&sent); err != nil {
+		return refresh.Identity{}, core.ErrAnonymous
+	}
+	return h.app.Identify(sent)
+}
+
+func (h echoRoutes) logoutEverywhere(c echo.Context) error {
+	p, err := authecho.PrincipalFrom(c)
+	if err == nil {
+		err = h.app.LogoutEverywhere(c.Request().Context(), p.Subject)
+	}
+	if err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (h echoRoutes) play(c echo.Context) error {
+	jar := ""
+	if sent, err := c.Cookie(h.app.Rotator.Cookie().Name()); err == nil {
+		jar = sent.Value
+	}
+	scene, err := h.app.Play(c.Request().Context(), authecho.SessionFrom(c), jar, echoForm(c, "act"), echoForm(c, "after"))
+	if err != nil {
+		return h.then(c, err, "")
+	}
+	return c.JSON(http.StatusOK, scene)
 }
 
 func (echoRoutes) whoami(c echo.Context) error {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/token"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 	authfiber "github.com/sallyport-go/sallyport/fiber"
@@ -60,6 +61,14 @@ func newFiber(app *demo.App) server {
 	f.Get("/keys", h.keys)
 	f.Post("/keys/rotate", authfiber.RequireRole("admin"), h.rotate)
 	f.Post("/keys/revoke", authfiber.RequireRole("admin"), h.revokeKey)
+	f.Post("/auth/login", authfiber.TokenLogin(app.Rotator, h.identify))
+	f.Post("/auth/refresh", authfiber.Refresh(app.Rotator))
+	f.Post("/auth/refresh-late", h.wait, authfiber.Refresh(app.Rotator))
+	f.Post("/auth/logout", authfiber.Logout(app.Rotator))
+	f.Post("/auth/play", h.play)
+	refreshed := authfiber.Bearer(app.Refreshed)
+	f.Get("/auth/whoami", refreshed, h.whoami)
+	f.Post("/auth/logout-everywhere", refreshed, h.logoutEverywhere)
 	f.Get("/orders", h.orders)
 	f.Get("/api/greeting", authfiber.Bearer(app.Tokens, authfiber.Config{Optional: true}), h.greeting)
 	api := f.Group("/api", authfiber.Bearer(app.Tokens))
@@ -123,7 +132,7 @@ func (h fiberRoutes) then(c *fiber.Ctx, err error, path string) error {
 		return c.Redirect(path, fiber.StatusSeeOther)
 	case errors.Is(err, demo.ErrCredentials):
 		return h.showHome(c, fiber.StatusForbidden, demo.WrongCredentials)
-	case errors.Is(err, demo.ErrProduct):
+	case errors.Is(err, demo.ErrProduct), errors.Is(err, demo.ErrAct):
 		return fiber.NewError(fiber.StatusBadRequest, err.Error())
 	default:
 		return err
@@ -228,6 +237,36 @@ func (h fiberRoutes) token(c *fiber.Ctx) error {
 		return err
 	}
 	return c.JSON(t)
+}
+
+func (h fiberRoutes) identify(c *fiber.Ctx) (refresh.Identity, error) {
+	var sent demo.Credentials
+	if err := c.BodyParser(&sent); err != nil {
+		return refresh.Identity{}, core.ErrAnonymous
+	}
+	return h.app.Identify(sent)
+}
+
+func (h fiberRoutes) logoutEverywhere(c *fiber.Ctx) error {
+	p, err := authfiber.PrincipalFrom(c)
+	if err == nil {
+		err = h.app.LogoutEverywhere(c.UserContext(), p.Subject)
+	}
+	if err != nil {
+		return err
+	}
+	c.Status(fiber.StatusNoContent)
+	return nil
+}
+
+func (h fiberRoutes) play(c *fiber.Ctx) error {
+	// A copy: the session holds on to what the thief takes for longer than this request.
+	jar := strings.Clone(c.Cookies(h.app.Rotator.Cookie().Name()))
+	scene, err := h.app.Play(c.UserContext(), authfiber.SessionFrom(c), jar, fiberForm(c, "act"), fiberForm(c, "after"))
+	if err != nil {
+		return h.then(c, err, "")
+	}
+	return c.JSON(scene)
 }
 
 func (fiberRoutes) whoami(c *fiber.Ctx) error {

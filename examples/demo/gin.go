@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/token"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 	authgin "github.com/sallyport-go/sallyport/gin"
@@ -49,6 +50,14 @@ func newGin(app *demo.App) server {
 	admin := r.Group("/keys", authgin.RequireRole("admin"))
 	admin.POST("/rotate", h.rotate)
 	admin.POST("/revoke", h.revokeKey)
+	r.POST("/auth/login", authgin.TokenLogin(app.Rotator, h.identify))
+	r.POST("/auth/refresh", authgin.Refresh(app.Rotator))
+	r.POST("/auth/refresh-late", h.wait, authgin.Refresh(app.Rotator))
+	r.POST("/auth/logout", authgin.Logout(app.Rotator))
+	r.POST("/auth/play", h.play)
+	refreshed := r.Group("/auth", authgin.Bearer(app.Refreshed))
+	refreshed.GET("/whoami", h.whoami)
+	refreshed.POST("/logout-everywhere", h.logoutEverywhere)
 	r.GET("/orders", h.orders)
 	r.GET("/api/greeting", authgin.Bearer(app.Tokens, authgin.Config{Optional: true}), h.greeting)
 	api := r.Group("/api", authgin.Bearer(app.Tokens))
@@ -96,7 +105,7 @@ func (h ginRoutes) then(c *gin.Context, err error, path string) {
 		c.Redirect(http.StatusSeeOther, path)
 	case errors.Is(err, demo.ErrCredentials):
 		h.showHome(c, http.StatusForbidden, demo.WrongCredentials)
-	case errors.Is(err, demo.ErrProduct):
+	case errors.Is(err, demo.ErrProduct), errors.Is(err, demo.ErrAct):
 		c.String(http.StatusBadRequest, err.Error())
 	default:
 		authgin.Fail(c, err)
@@ -198,6 +207,36 @@ func (h ginRoutes) token(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, t)
+}
+
+func (h ginRoutes) identify(c *gin.Context) (refresh.Identity, error) {
+	var sent demo.Credentials
+	if err := c.ShouldBindJSON(&sent); err != nil {
+		return refresh.Identity{}, core.ErrAnonymous
+	}
+	return h.app.Identify(sent)
+}
+
+func (h ginRoutes) logoutEverywhere(c *gin.Context) {
+	p, err := authgin.PrincipalFrom(c)
+	if err == nil {
+		err = h.app.LogoutEverywhere(c.Request.Context(), p.Subject)
+	}
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+func (h ginRoutes) play(c *gin.Context) {
+	jar, _ := c.Cookie(h.app.Rotator.Cookie().Name())
+	scene, err := h.app.Play(c.Request.Context(), authgin.SessionFrom(c), jar, c.PostForm("act"), c.PostForm("after"))
+	if err != nil {
+		h.then(c, err, "")
+		return
+	}
+	c.JSON(http.StatusOK, scene)
 }
 
 func (ginRoutes) whoami(c *gin.Context) {

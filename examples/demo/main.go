@@ -22,7 +22,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 )
 
@@ -77,7 +76,8 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 	case cfg.nodes > 1 && cfg.redis == "":
 		return errors.New("several nodes need -redis: without it each application keeps its sessions to itself")
 	}
-	stores := make([]session.Store, cfg.nodes)
+	stores := make([]demo.Stores, cfg.nodes)
+	clock := demo.NewClock(time.Now)
 	if cfg.redis == "start" {
 		addr, stop, err := startRedis()
 		if err != nil {
@@ -89,7 +89,7 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 	if cfg.redis != "" {
 		var disconnect func()
 		var err error
-		if stores, disconnect, err = connect(ctx, cfg.redis, cfg.nodes); err != nil {
+		if stores, disconnect, err = connect(ctx, cfg.redis, cfg.nodes, clock); err != nil {
 			return err
 		}
 		defer disconnect()
@@ -113,7 +113,7 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 		return err
 	}
 	defer stopChild()
-	d, err := start(listeners, stores, demo.Options{Orders: orders})
+	d, err := start(listeners, stores, demo.Options{Orders: orders, Clock: clock})
 	if err != nil {
 		return err
 	}
@@ -146,9 +146,8 @@ type running struct {
 	failed  chan error // gets what each server returns
 }
 
-// start serves every framework on its listeners, one for each of stores. A nil
-// store is the embedded one.
-func start(listeners [][]net.Listener, stores []session.Store, o demo.Options) (*running, error) {
+// start serves every framework on its listeners, one for each of stores.
+func start(listeners [][]net.Listener, stores []demo.Stores, o demo.Options) (*running, error) {
 	var sites []demo.Site
 	for i, f := range frameworks {
 		for n, l := range listeners[i] {
@@ -163,8 +162,8 @@ func start(listeners [][]net.Listener, stores []session.Store, o demo.Options) (
 	_, _ = rand.Read(o.Secret) // never fails
 	d := &running{failed: make(chan error, len(sites))}
 	for _, f := range frameworks {
-		for n, store := range stores {
-			o.Store, o.Join = store, nil
+		for n := range stores {
+			o.Stores, o.Join = stores[n], nil
 			if n > 0 {
 				o.Join = d.apps[len(d.apps)-n]
 			}
@@ -248,5 +247,6 @@ const try = `  put something into the cart, log in, and find it still there unde
   open the vault a minute after the log-in
   get an access token, tamper with it, log out and use it again
   rotate the signing key and watch it take over, revoke it and see its tokens die
+  let a thief copy a refresh token, put the clock forward, and see him found out
   watch the audit events while you do
 `

@@ -17,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 )
 
@@ -34,11 +33,11 @@ func (g gate) wait(ctx context.Context) {
 }
 
 // startAll serves every framework on free ports until the test is over, on the
-// embedded store or one node on each of stores.
-func startAll(t *testing.T, g gate, now func() time.Time, stores ...session.Store) *running {
+// embedded stores or one node on each of stores.
+func startAll(t *testing.T, g gate, now func() time.Time, stores ...demo.Stores) *running {
 	t.Helper()
 	if stores == nil {
-		stores = []session.Store{nil}
+		stores = []demo.Stores{{}}
 	}
 	return serve(t, listen(t, len(stores)), stores, demo.Options{Slow: g.wait, Now: now})
 }
@@ -57,7 +56,7 @@ func listen(t *testing.T, nodes int) [][]net.Listener {
 	return listeners
 }
 
-func serve(t *testing.T, listeners [][]net.Listener, stores []session.Store, o demo.Options) *running {
+func serve(t *testing.T, listeners [][]net.Listener, stores []demo.Stores, o demo.Options) *running {
 	t.Helper()
 	d, err := start(listeners, stores, o)
 	require.NoError(t, err)

@@ -12,13 +12,17 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/sallyport-go/sallyport/core/session"
+	"github.com/sallyport-go/sallyport/examples/internal/demo"
 	"github.com/sallyport-go/sallyport/redisstore"
 )
 
-// connect gives each node a client and a store of its own, as processes of their
-// own would have.
-func connect(ctx context.Context, addr string, nodes int) (stores []session.Store, disconnect func(), err error) {
+// families begins the keys of the refresh tokens, which go by a clock of their own.
+const families = "sallyport-families:"
+
+// connect gives each node a client and stores of its own, as processes of their
+// own would have. Refresh tokens go by clock, and not by Redis's, which nobody can
+// put forward.
+func connect(ctx context.Context, addr string, nodes int, clock *demo.Clock) (stores []demo.Stores, disconnect func(), err error) {
 	var clients []rueidis.Client
 	disconnect = func() {
 		for _, c := range clients {
@@ -32,12 +36,17 @@ func connect(ctx context.Context, addr string, nodes int) (stores []session.Stor
 			return nil, nil, fmt.Errorf("redis at %s: %w", addr, err)
 		}
 		clients = append(clients, client)
-		store, err := redisstore.New(ctx, client, redisstore.Config{})
+		sessions, err := redisstore.New(ctx, client, redisstore.Config{})
 		if err != nil {
 			disconnect()
 			return nil, nil, err
 		}
-		stores = append(stores, store.Sessions())
+		refreshed, err := redisstore.New(ctx, client, redisstore.Config{Prefix: families, Now: clock.Now})
+		if err != nil {
+			disconnect()
+			return nil, nil, err
+		}
+		stores = append(stores, demo.Stores{Sessions: sessions.Sessions(), Families: refreshed.Refresh()})
 	}
 	return stores, disconnect, nil
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/examples/internal/demo"
 )
 
@@ -293,7 +292,7 @@ func TestSecondProcess(t *testing.T) {
 	orders, stop, err := startChild(issuers(listeners))
 	require.NoError(t, err)
 	t.Cleanup(stop)
-	d := serve(t, listeners, []session.Store{nil}, demo.Options{Orders: orders})
+	d := serve(t, listeners, []demo.Stores{{}}, demo.Options{Orders: orders})
 	for _, app := range d.apps {
 		t.Run(app.Name, func(t *testing.T) {
 			require.Contains(t, newBrowser(t, app).get("/", http.StatusOK).body, orders+"/orders")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core/cookie"
 	"github.com/sallyport-go/sallyport/core/memstore"
+	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/token"
 )
@@ -41,28 +42,38 @@ func (s Site) Label() string {
 // App is one application.
 type App struct {
 	Site
-	Sites    []Site // all of them, for the page's navigation
-	Sessions *session.Manager
-	Keys     *token.KeyRing
-	Tokens   *token.Verifier
-	Orders   string // where the second service is; "" if there is none
-	Log      *Log
+	Sites     []Site // all of them, for the page's navigation
+	Sessions  *session.Manager
+	Keys      *token.KeyRing
+	Tokens    *token.Verifier
+	Rotator   *refresh.Rotator
+	Refreshed *token.Verifier // of the Rotator's access tokens
+	Clock     *Clock          // of the Rotator
+	Orders    string          // where the second service is; "" if there is none
+	Log       *Log
 
 	issuerName   string
 	issuer, past *token.Issuer
+	rotatorKeys  *token.KeyRing
 	slow         func(context.Context)
 	client       *http.Client
 	done         chan struct{}
 	close        func()
 }
 
+// Stores are where a node keeps what it knows. nil is an embedded store, for this
+// application alone.
+type Stores struct {
+	Sessions session.Store
+	// Families keeps the refresh tokens. It goes by Options.Clock.
+	Families refresh.Store
+}
+
 // Options are what nodes share, and what a test replaces.
 type Options struct {
-	// Store keeps the sessions. Default: the embedded one, for this application
-	// alone.
-	Store session.Store
-	// Secret is the same for all nodes on one Store; beside the embedded one it may
-	// be nil.
+	Stores Stores
+	// Secret is the same for all nodes on the same Stores; beside embedded ones it
+	// may be nil.
 	Secret []byte
 	// Join is another node of the application, whose issuer and keys this one has
 	// too. nil: it is the first.
@@ -73,6 +84,9 @@ type Options struct {
 	Slow func(context.Context)
 	// Now is the clock of sessions and tokens. Default: time.Now.
 	Now func() time.Time
+	// Clock is that of refresh tokens, and the same for all nodes. Default: one of
+	// the application's own.
+	Clock *Clock
 }
 
 // New makes the application that will be served at site.URL.
@@ -90,14 +104,17 @@ func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 	if a.slow == nil {
 		a.slow = a.twoSeconds
 	}
-	if o.Store == nil {
-		o.Store = memstore.Default()
+	if o.Stores.Sessions == nil {
+		o.Stores.Sessions = memstore.Default()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if a.Clock = o.Clock; a.Clock == nil {
+		a.Clock = NewClock(time.Now)
+	}
 	var err error
-	a.Sessions, err = session.New(o.Store, session.Config{
+	a.Sessions, err = session.New(o.Stores.Sessions, session.Config{
 		App:    cookieName,
 		Secret: o.Secret,
 		// Cookies ignore ports: with one name the three would overwrite each
@@ -113,7 +130,10 @@ func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a, a.issueTokens(cookieName, o)
+	if err := a.issueTokens(cookieName, o); err != nil {
+		return nil, err
+	}
+	return a, a.rotateTokens(cookieName, o)
 }
 
 // Close ends what would otherwise keep a server from shutting down: open streams

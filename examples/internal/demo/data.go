@@ -82,5 +82,5 @@ func (a *App) Slow(ctx context.Context, s *session.Session) error {
 }
 
 // Wait only waits. In front of a guard, it makes a request that carries the cookie
-// of now and has it checked later.
+// of now and has it checked later; in front of a refresh, likewise.
 func (a *App) Wait(ctx context.Context) { a.slow(ctx) }

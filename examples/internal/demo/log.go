@@ -67,7 +67,7 @@ func (l *Log) since(n uint64) ([]Event, uint64, <-chan struct{}) {
 	if l.count > logSize {
 		n = max(n, l.count-logSize)
 	}
-	var list []Event
+	list := []Event{} // in JSON none is [] and not null
 	for i := n; i < l.count; i++ {
 		list = append(list, l.events[i%logSize])
 	}
