@@ -98,12 +98,15 @@ func claims(i int) jwt.MapClaims {
 	now := time.Now().Unix()
 	return jwt.MapClaims{
 		"iss": issuer, "aud": audience, "sub": user(i), "iat": now, "exp": now + 3600,
-		"jti":   fmt.Sprintf("0f6bd3c9-3a52-4a1c-9d6e-%012d", i),
+		"jti":   jti(i),
 		"sid":   fmt.Sprintf("Zm9yIGJlbmNobWFya3M%013d", i),
 		"roles": []string{"editor", "viewer"},
 		"scope": "orders:read orders:write",
 	}
 }
+
+// jti returns the id of token i, a UUID as our issuer makes them.
+func jti(i int) string { return fmt.Sprintf("0f6bd3c9-3a52-4a1c-9d6e-%012d", i) }
 
 // sign makes a token of exactly what it is given.
 func (alg *algorithm) sign(tb testing.TB, header map[string]any, c jwt.MapClaims) string {

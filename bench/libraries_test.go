@@ -124,7 +124,9 @@ func get(s *session.Session) (string, error) {
 // memoryStore has room for everything that a row stores: evicting would make ours
 // smaller than the peers, which have no bound.
 func memoryStore(tb testing.TB) *memstore.Store {
-	store, err := memstore.New(memstore.Config{AnonymousBytes: 4 << 30, AuthenticatedBytes: 4 << 30})
+	store, err := memstore.New(memstore.Config{
+		AnonymousBytes: 4 << 30, AuthenticatedBytes: 4 << 30, FamilyBytes: 4 << 30, RevocationBytes: 4 << 30,
+	})
 	require.NoError(tb, err)
 	return store
 }

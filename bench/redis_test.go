@@ -81,14 +81,21 @@ func startServer() (addr string, stop func(), err error) {
 	}
 }
 
-// commands counts what one operation sends to the server, in a pass of its own:
-// the lines of MONITOR but those that a script ran inside.
+// commands counts what one operation sends to the server, in a pass of its own.
 func commands(tb testing.TB, a *app, op operation) float64 {
-	const times = 32
 	cookie := prepare(tb, a, false, 1)[0]
 	c := op.caller(a, cookie)
 	require.NoError(tb, op.verify(a, c, cookie, false)) // whatever a first connection sends
+	return monitored(tb, func() error {
+		c.call()
+		return c.answered(op.body)
+	})
+}
 
+// monitored counts what a call sends to the server: the lines of MONITOR but those that
+// a script ran inside.
+func monitored(tb testing.TB, call func() error) float64 {
+	const times = 32
 	conn, err := net.Dial("tcp", redisAddr(tb))
 	require.NoError(tb, err)
 	defer func() { _ = conn.Close() }()
@@ -101,8 +108,7 @@ func commands(tb testing.TB, a *app, op operation) float64 {
 	require.Equal(tb, "+OK", lines.Text())
 
 	for range times {
-		c.call()
-		require.NoError(tb, c.answered(op.body))
+		require.NoError(tb, call())
 	}
 	end, err := net.Dial("tcp", redisAddr(tb))
 	require.NoError(tb, err)
@@ -152,22 +158,28 @@ func BenchmarkRaw(b *testing.B) {
 				require.NoError(b, client.Do(ctx, client.B().Set().Key(keys[i]).Value(value).Px(time.Hour).Build()).Error())
 			}
 			require.NoError(b, row.call(ctx, client, keys[0]))
-			var next, failed atomic.Int64
-			share := population / crowd(b)
-			b.ReportAllocs()
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				first := int(next.Add(1)-1) * share
-				for i := 0; pb.Next(); i++ {
-					if row.call(ctx, client, keys[first+i%share]) != nil {
-						failed.Add(1)
-					}
-				}
-			})
-			b.StopTimer()
-			require.Zero(b, failed.Load())
+			crowded(b, func(i int) error { return row.call(ctx, client, keys[i]) })
 		})
 	}
+}
+
+// crowded makes calls from many goroutines, each of which has numbers of its own below
+// population.
+func crowded(b *testing.B, call func(i int) error) {
+	var next, failed atomic.Int64
+	share := population / crowd(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		first := int(next.Add(1)-1) * share
+		for i := 0; pb.Next(); i++ {
+			if call(first+i%share) != nil {
+				failed.Add(1)
+			}
+		}
+	})
+	b.StopTimer()
+	require.Zero(b, failed.Load())
 }
 
 func same(r rueidis.RedisResult, want string) error {

@@ -39,6 +39,10 @@ var (
 		"github.com/gomodule/redigo",
 		"github.com/redis/rueidis",
 	}
+	refreshModules = []string{
+		"github.com/golang-jwt/jwt/v5",
+		"github.com/redis/rueidis",
+	}
 	tokenModules = []string{
 		"github.com/appleboy/gin-jwt/v2",
 		"github.com/labstack/echo-jwt/v4",

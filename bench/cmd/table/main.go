@@ -1,8 +1,9 @@
-// Command table measures every row and writes docs/benchmarks.md and its sibling for
-// access tokens. It is run in the folder of module bench:
+// Command table measures every row and writes docs/benchmarks.md and its siblings for
+// access tokens and for refresh tokens. It is run in the folder of module bench:
 //
 //	go run ./cmd/table
 //	go run ./cmd/table -only tokens
+//	go run ./cmd/table -only refresh
 //
 // Each row runs in a process of its own, so that no row pays for the heap or the
 // goroutines of another. A round runs all rows in a shuffled order; what is
@@ -43,6 +44,10 @@ var pages = []page{
 		name: "tokens", file: "benchmarks-tokens.md", modules: tokenModules, write: tokens,
 		groups: []string{"Token", "Untouched", "Verify", "Reference", "Live", "Hostile"},
 	},
+	{
+		name: "refresh", file: "benchmarks-refresh.md", modules: refreshModules, write: refreshing,
+		groups: []string{"Rotate", "Endpoint", "Remote", "Refused", "Check", "Sight", "Entries", "Families"},
+	},
 }
 
 // has reports whether a row is on the page.
@@ -54,7 +59,7 @@ func (p page) has(row string) bool {
 func main() {
 	quick := flag.Bool("quick", false, "one round, printed instead of written")
 	rounds := flag.Int("rounds", 5, "how often each row runs")
-	only := flag.String("only", "", "sessions or tokens; by default both are measured")
+	only := flag.String("only", "", "sessions, tokens or refresh; by default all are measured")
 	dir := flag.String("dir", filepath.Join("..", "docs"), "folder to write to")
 	flag.Parse()
 	if err := run(*quick, *rounds, *only, *dir); err != nil {
@@ -174,7 +179,8 @@ func measure(program, name string, into results) error {
 // of them.
 func duration(name string) string {
 	switch {
-	case strings.HasPrefix(name, "Million/"), strings.HasPrefix(name, "RedisBytes/"):
+	case strings.HasPrefix(name, "Million/"), strings.HasPrefix(name, "RedisBytes/"),
+		strings.HasPrefix(name, "Entries/"), strings.HasPrefix(name, "Families/"):
 		return "1x"
 	case strings.HasPrefix(name, "Memory/") && strings.HasSuffix(name, "/create"):
 		return "50000x"
@@ -188,14 +194,15 @@ func duration(name string) string {
 }
 
 // limit says in how many rounds a row takes part: bytes do not vary, and storing a
-// million sessions or a hundred thousand tokens takes its time.
+// million of anything or a hundred thousand tokens takes its time.
 func limit(name string) int {
 	switch {
-	case strings.HasPrefix(name, "Million/"), strings.HasPrefix(name, "Live/"):
+	case strings.HasPrefix(name, "Million/"), strings.HasPrefix(name, "Live/"),
+		strings.HasPrefix(name, "Entries/"), name == "Families/memory":
 		return 2
 	case strings.HasPrefix(name, "Flat/1000000/"), strings.HasPrefix(name, "Hostile/"):
 		return 3
-	case strings.HasPrefix(name, "RedisBytes/"):
+	case strings.HasPrefix(name, "RedisBytes/"), name == "Families/redis":
 		return 1
 	default:
 		return 1000

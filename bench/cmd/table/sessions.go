@@ -13,7 +13,8 @@ func sessions(w io.Writer, a about, r results) error {
 
 <!-- Written by make bench. What is changed here by hand is lost. -->
 
-This page is about sessions; [access tokens](benchmarks-tokens.md) have one of their own.
+This page is about sessions; [access tokens](benchmarks-tokens.md) have one of their own, and so have
+[refresh tokens and revocation](benchmarks-refresh.md).
 
 Sessions beside their peers. %s, %s, %s, %d CPUs (%s), redis-server %s, rounds: %d.
 

@@ -39,11 +39,7 @@ what verifying costs. Every answer of every row is checked.
 |---|--:|--:|---|
 `, a.date, a.goVersion, a.platform, a.cpus, a.model, a.rounds, "```sh\nmake bench BENCHFLAGS=\"-only tokens\"\n```")
 	for _, g := range d.goals(r) {
-		reached := "yes"
-		if !g.reached {
-			reached = "**no**"
-		}
-		d.printf("| %s | %s | %s | %s |\n", g.what, g.limit, g.got, reached)
+		d.goal(g)
 	}
 
 	d.printf(`
@@ -168,6 +164,15 @@ const forged = "forged"
 type goal struct {
 	what, limit, got string
 	reached          bool
+}
+
+// goal writes the line of g.
+func (d *document) goal(g goal) {
+	reached := "yes"
+	if !g.reached {
+		reached = "**no**"
+	}
+	d.printf("| %s | %s | %s | %s |\n", g.what, g.limit, g.got, reached)
 }
 
 func (d *document) goals(r results) (all []goal) {
