@@ -246,6 +246,12 @@ func TestFamiliesAgainstModel(t *testing.T) {
 				if rapid.IntRange(0, 19).Draw(t, "misbound") == 0 {
 					p.Binding[15]++
 				}
+				// No wait would meet the edge of a window.
+				if from := rapid.SampledFrom([]int64{0, f.Fixed, f.Confirmed}).Draw(t, "from"); from != 0 {
+					edge := from + rapid.Int64Range(1, 3).Draw(t, "graces")*p.Rules.Grace.Microseconds() + rapid.Int64Range(0, 1).Draw(t, "past")
+					c.advance(time.Duration(max(edge-c.now().UnixMicro(), 0)) * time.Microsecond)
+					f, ok = m.live(k, c.now())
+				}
 				out, err := s.Rotate(ctx, k, p)
 				if !ok {
 					require.ErrorIs(t, err, refresh.ErrGone)
