@@ -19,6 +19,7 @@ var rules = []rule{
 	{pkg: "core"},
 	{pkg: "core/internal/realm"},
 	{pkg: "core/internal/strict"},
+	{pkg: "core/internal/identity"},
 	{pkg: "core/internal/origin"},
 
 	{pkg: "core/cookie", ours: []string{"core"}},

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
+	"github.com/sallyport-go/sallyport/core/internal/identity"
 	"github.com/sallyport-go/sallyport/core/revocation"
 )
 
@@ -35,35 +34,19 @@ type Identity struct {
 	AuthTime time.Time
 }
 
-const maxName = 255
-
 // check returns every mistake at once.
 func (id Identity) check(now time.Time) error {
 	var errs []error
 	bad := func(field, value, reason string) {
 		errs = append(errs, &core.ConfigError{Field: "refresh.Identity." + field, Value: value, Reason: reason})
 	}
-	if id.Subject == "" || len(id.Subject) > maxName || !utf8.ValidString(id.Subject) {
-		bad("Subject", id.Subject, "must be 1 to 255 bytes of UTF-8")
-	}
-	for field, value := range map[string]string{"Client": id.Client, "Method": id.Method, "Device": id.Device} {
-		if len(value) > maxName || !utf8.ValidString(value) {
-			bad(field, value, "must be at most 255 bytes of UTF-8")
-		}
-	}
-	if id.AuthTime.After(now) {
-		bad("AuthTime", id.AuthTime.String(), "is in the future")
-	}
-	for field, names := range map[string][]string{"Roles": id.Roles, "Scopes": id.Scopes} {
-		if len(names) > maxName {
-			bad(field, strconv.Itoa(len(names))+" names", "must be at most 255")
-		}
-		for _, n := range names {
-			if n == "" || len(n) > maxName || !utf8.ValidString(n) {
-				bad(field, n, "each must be 1 to 255 bytes of UTF-8")
-			}
-		}
-	}
+	identity.Subject(id.Subject, bad)
+	identity.Names("Roles", id.Roles, bad)
+	identity.Names("Scopes", id.Scopes, bad)
+	identity.Text("Client", id.Client, bad)
+	identity.Text("Method", id.Method, bad)
+	identity.Text("Device", id.Device, bad)
+	identity.AuthTime(id.AuthTime, now, bad)
 	if len(errs) > 0 {
 		return fmt.Errorf("refresh: %w", errors.Join(errs...))
 	}

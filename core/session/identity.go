@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/internal/identity"
 )
 
 // Identity is who logs in, as the application has just verified.
@@ -29,38 +29,21 @@ type Identity struct {
 	AuthTime time.Time
 }
 
-const maxName = 255
-
 // check returns every mistake at once.
 func (id Identity) check(now time.Time) error {
 	var errs []error
 	bad := func(field, value, reason string) {
 		errs = append(errs, &core.ConfigError{Field: "session.Identity." + field, Value: value, Reason: reason})
 	}
-	if id.Subject == "" || len(id.Subject) > maxName || !utf8.ValidString(id.Subject) {
-		bad("Subject", id.Subject, "must be 1 to 255 bytes of UTF-8")
-	}
-	if len(id.Method) > maxName {
-		bad("Method", id.Method, "must be at most 255 bytes")
-	}
-	if len(id.Device) > maxName || !utf8.ValidString(id.Device) {
-		bad("Device", id.Device, "must be at most 255 bytes of UTF-8")
-	}
-	if id.AuthTime.After(now) {
-		bad("AuthTime", id.AuthTime.String(), "is in the future")
-	}
+	identity.Subject(id.Subject, bad)
+	identity.Text("Method", id.Method, bad)
+	identity.Text("Device", id.Device, bad)
+	identity.AuthTime(id.AuthTime, now, bad)
 	for _, l := range []struct {
 		field string
 		names []string
 	}{{"Roles", id.Roles}, {"Scopes", id.Scopes}} {
-		if len(l.names) > maxName {
-			bad(l.field, strconv.Itoa(len(l.names))+" names", "must be at most 255")
-		}
-		for _, n := range l.names {
-			if n == "" || len(n) > maxName || !utf8.ValidString(n) {
-				bad(l.field, n, "each must be 1 to 255 bytes of UTF-8")
-			}
-		}
+		identity.Names(l.field, l.names, bad)
 		if len(encodeList(l.names)) > maxListLen {
 			bad(l.field, strconv.Itoa(len(l.names))+" names", "must be at most 65535 bytes together")
 		}

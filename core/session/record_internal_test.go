@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sallyport-go/sallyport/core/internal/identity"
 )
 
 var (
@@ -46,7 +48,7 @@ func sampleRecords() map[string]record {
 		"renewed":    renewed,
 		"stepped up": steppedUp,
 		"longest": {
-			device: strings.Repeat("h", maxName), subject: strings.Repeat("\xff", maxName),
+			device: strings.Repeat("h", identity.MaxName), subject: strings.Repeat("\xff", identity.MaxName),
 			roles: encodeList(strings.Split(strings.Repeat(strings.Repeat("r", 255)+" ", 255), " ")[:255]),
 			data:  bagOf(strings.Repeat("k", 255), strings.Repeat("\x00", 1<<17)),
 		},
@@ -178,13 +180,13 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, k uint8, linked bool, touched, ends, authed int64, device, subject, method, role, scope, name, value string) {
 		want := record{
 			kind: kind(k % 3), touched: touched, ends: ends, authed: authed,
-			device: device[:min(len(device), maxName)], subject: subject[:min(len(subject), maxName)], method: method[:min(len(method), maxName)],
-			roles: encodeList([]string{role[:min(len(role), maxName)]}), scopes: encodeList([]string{scope[:min(len(scope), maxName)], "x"}),
+			device: device[:min(len(device), identity.MaxName)], subject: subject[:min(len(subject), identity.MaxName)], method: method[:min(len(method), identity.MaxName)],
+			roles: encodeList([]string{role[:min(len(role), identity.MaxName)]}), scopes: encodeList([]string{scope[:min(len(scope), identity.MaxName)], "x"}),
 		}
 		if linked || want.kind != kindLive {
 			want.linked, want.link = true, linkKey
 		}
-		if name = name[:min(len(name), maxName)]; name != "" {
+		if name = name[:min(len(name), identity.MaxName)]; name != "" {
 			want.data = bagOf(name, value)
 		}
 		var got record
