@@ -383,7 +383,7 @@ var refreshStoreMutants = []mutant{
 		file:    "core/memstore/revocations.go",
 		old:     "\tsh.families.endDenied(&owner, handle, now)\n",
 		new:     "\n",
-		adapter: "nethttp", slug: "refresh/ended-by-handle",
+		adapter: "nethttp", slug: "refresh/revoked-before",
 	},
 	{
 		name:    "an epoch ends no family",
