@@ -17,7 +17,7 @@ func grantCases() []Case {
 	return slices.Concat([]Case{
 		grantBody(), grantForm(), grantCookie(), grantEmbedded(), grantTransports(), grantMethods(), grantMedia(), grantBodies(),
 		grantParameters(), grantNothing(), grantSeveralCookies(), grantOrigins(), grantNoBrowser(), grantInsecure(), grantDenied(),
-		grantLoginFails(), grantNowhereElse(), grantLostJar(),
+		grantLoginFails(), grantLoginReplaces(), grantNowhereElse(), grantLostJar(),
 	})
 }
 
@@ -438,6 +438,39 @@ func grantLoginFails() Case {
 				}
 				t.Store.Fail(nil)
 				s.Login("user=alice")
+			}
+		},
+	}
+}
+
+func grantLoginReplaces() Case {
+	return Case{
+		ID: "S3", Slug: "grant/login-replaces",
+		Rule:   "Who logs in again in a browser gets a new family, and the one that the jar held ends with its access tokens, told as a step-up or as a switch of users; other devices go on, and if the end cannot be stored nobody is logged in.",
+		Clause: "DESIGN section 5; ASVS 7.2.4",
+		Run: func(t *T) {
+			s := t.Auth(refresh.Cookie).Serve()
+			for user, cause := range map[string]string{"alice": "step-up", "bob": "user-switch"} {
+				old, phone := s.Login("user=alice"), s.Login("user=alice")
+				old.Good("alice")
+				jar := "Cookie: __Host-refresh=" + old.Refresh
+				t.Store.Fail(Always(FaultError, OpEndFamily))
+				s.Check(s.Post(LoginPath+"?user="+user, jsonType, "{}", old.Lines[0], jar), denied(core.StoreUnavailable))
+				t.Store.Fail(nil)
+				t.settle()
+				again := s.Holder()
+				again.LoggedIn(s.Post(LoginPath+"?user="+user, jsonType, "{}", old.Lines[0], jar))
+				t.Events("refresh_family_expired:"+cause, "authn_token_created", "refresh_family_created", "authn_login_success")
+				again.Good(user)
+				old.Dead()
+				phone.Good("alice")
+				// What is worth nothing replaces nothing, and keeps nobody out.
+				for _, value := range []string{old.Refresh, "x", old.Refresh[:80] + "AAAAAAAA"} {
+					h := s.Holder()
+					h.LoggedIn(s.Post(LoginPath+"?user=carol", jsonType, "{}", old.Lines[0], "Cookie: __Host-refresh="+value))
+					h.Good("carol")
+				}
+				again.Good(user)
 			}
 		},
 	}

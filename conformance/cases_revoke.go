@@ -8,13 +8,14 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/refresh"
+	"github.com/sallyport-go/sallyport/core/token"
 )
 
 // serviceCases are about the endpoints that other services call.
 func serviceCases() []Case {
 	return []Case{
 		revokeRefresh(), revokeAccess(), revokeUnknown(), revokeForeign(), revokeUnstored(), revokeAgain(), revokeClients(), revokeDamaged(),
-		introspectAccess(), introspectRefresh(), introspectForeign(), introspectInactive(), introspectUnknown(), introspectSees(),
+		introspectAccess(), introspectRefresh(), introspectForeign(), introspectInactive(), introspectUnknown(), introspectSees(), introspectRemote(),
 	}
 }
 
@@ -414,6 +415,52 @@ func introspectSees() Case {
 			s.Check(old.Present(), denied(core.InvalidGrant))
 			inactive(t, s.introspect("api", h.Access))
 			s.Check(h.Present(), denied(core.InvalidGrant))
+		},
+	}
+}
+
+func introspectRemote() Case {
+	return Case{
+		ID: "J24", Slug: "introspect/service-that-shares-nothing",
+		Rule:   "A service that has the published keys and a client secret, and no store, accepts what the issuer says is active, refuses within its bound what was revoked, seen before or not, and answers 503 while the issuer cannot say.",
+		Clause: "RFC 7662 section 4; DESIGN section 5; CVE-2026-33496",
+		Run: func(t *T) {
+			s := t.Auth(refresh.Body).Serve()
+			ask, err := token.NewIntrospection(token.IntrospectionConfig{
+				URL: "http://" + s.Addr + IntrospectPath, ClientID: "api", ClientSecret: clientSecret("api"), InsecureHTTP: true,
+				Timeout: ioTimeout, CacheFor: 5 * time.Second, App: "conformance", Audit: t.Audit, Now: t.Clock.Now,
+			})
+			t.NoError(err)
+			keys, err := token.NewRemoteKeys(token.RemoteKeysConfig{
+				Issuer: issuerName, URL: "http://" + s.Addr + JWKSPath, InsecureHTTP: true, Now: t.Clock.Now,
+			})
+			t.NoError(err)
+			elsewhere := t.Tokens(token.ES256)
+			elsewhere.Trust = s.Trust
+			elsewhere.Trust.Keys, elsewhere.Trust.Revocations, elsewhere.Trust.Introspection = keys, nil, ask
+			other := t.Serve(elsewhere.bearerApp())
+			use := func(h *Holder) *Answer { return other.Do("GET", "/api/me", authorization(h.Access)) }
+
+			h, unseen := s.Login("user=alice&client=app"), s.Login("user=alice&client=app")
+			other.Check(use(h), accepted("alice"))
+			// It was seen there, so here its generation is confirmed.
+			h.Coalesced(h.Present())
+			h.Access = s.Login("user=alice&client=app").Access
+			other.Check(use(h), accepted("alice"))
+			t.NoError(s.Registry.LogoutEverywhere(t.Context(), "alice"))
+			other.Check(use(unseen), refused(core.TokenRevoked))
+			other.Check(use(h), accepted("alice")) // within the bound
+			t.Clock.Advance(5*time.Second + time.Millisecond)
+			other.Check(use(h), refused(core.TokenRevoked))
+
+			bob := s.Login("user=bob&client=app")
+			t.Store.Fail(Always(FaultError, OpRevoked, OpSight))
+			other.Check(use(bob), refused(core.StoreUnavailable))
+			t.Store.Fail(nil)
+			other.Check(use(bob), accepted("bob"))
+			t.Store.Fail(Always(FaultError, OpRevoked, OpSight))
+			t.Clock.Advance(5*time.Second + time.Millisecond)
+			other.Check(use(bob), refused(core.StoreUnavailable))
 		},
 	}
 }

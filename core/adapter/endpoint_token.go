@@ -31,6 +31,12 @@ func (e *Endpoint) serveLogin(x Exchange, a Asked) (*Answer, error) {
 		}
 		return nil, err
 	}
+	if spec := e.rotator.Cookie(); spec != nil && id.Replaces == "" {
+		// Which of several is this browser's own cannot be told; none is then ended.
+		if raw, others, _ := spec.Values(x.HeaderLines("Cookie")); len(others) == 0 {
+			id.Replaces = raw
+		}
+	}
 	t, err := e.rotator.Login(x.Context(), id, e.from(x, a, id.Client))
 	if err != nil {
 		return nil, Failure(x.Context(), err)

@@ -32,6 +32,11 @@ type Identity struct {
 	Device string
 	// AuthTime is when it did so. Zero means now; it may not be in the future.
 	AuthTime time.Time
+	// Replaces is a refresh token of this client, whose family the new one takes the
+	// place of: a proof of identity that is newer or stronger begins a new family, and
+	// the one before ends. With the transport Cookie, TokenLogin finds it in the jar. A
+	// token that is worth nothing replaces nothing.
+	Replaces string
 }
 
 // check returns every mistake at once.
@@ -107,6 +112,10 @@ func (r *Rotator) Login(ctx context.Context, id Identity, from From) (Tokens, er
 	if err := l.decode(value); err != nil {
 		return Tokens{}, err
 	}
+	// Before the new one: what ends between the two costs a login, and never leaves both.
+	if err := r.replace(ctx, id.Replaces, &l, from); err != nil {
+		return Tokens{}, err
+	}
 	f, err := r.create(ctx, &l, value, handle, from)
 	if err != nil {
 		return Tokens{}, err
@@ -124,6 +133,31 @@ func (r *Rotator) Login(ctx context.Context, id Identity, from From) (Tokens, er
 	r.record(ctx, audit.FamilyCreated, "", &f, &l, from, nil)
 	r.record(ctx, audit.LoginSucceeded, "", &f, &l, from, nil)
 	return tokens, nil
+}
+
+// replace ends the family of token, if there is one, for the login l.
+func (r *Rotator) replace(ctx context.Context, token string, l *login, from From) error {
+	n, err := r.ring.read(token)
+	if err != nil {
+		return nil // worth nothing here, and nobody is to be kept out because of it
+	}
+	storeCtx, cancel := r.write(ctx)
+	defer cancel()
+	f, err := r.store.EndFamily(storeCtx, n.key, r.rules)
+	switch {
+	case errors.Is(err, ErrGone):
+		return nil
+	case err != nil:
+		return r.fail(ctx, nil, l, from, err)
+	}
+	var old login
+	_ = old.decode(f.Value) // an end must not wait for who can read it
+	cause := audit.CauseStepUp
+	if old.subject != l.subject {
+		cause = audit.CauseUserSwitch
+	}
+	r.record(ctx, audit.FamilyExpired, cause, &f, &old, from, nil)
+	return nil
 }
 
 // create stores a family that begins now.
