@@ -62,6 +62,6 @@ func (m *settings) serve(c echo.Context, login func() (refresh.Identity, error))
 	case answer.Body == nil:
 		return c.NoContent(answer.Status)
 	default:
-		return c.Blob(answer.Status, echo.MIMEApplicationJSONCharsetUTF8, answer.Body)
+		return c.JSONBlob(answer.Status, answer.Body)
 	}
 }

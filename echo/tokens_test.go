@@ -103,7 +103,7 @@ func TestTokenEndpoints(t *testing.T) {
 
 	res, body := do(t, e, "POST /login?user=ada", "Content-Type: application/json")
 	require.Equal(t, http.StatusOK, res.StatusCode)
-	require.Equal(t, echo.MIMEApplicationJSONCharsetUTF8, res.Header.Get("Content-Type"))
+	require.Equal(t, echo.MIMEApplicationJSON, res.Header.Get("Content-Type"))
 	require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 	var granted struct {
 		Access  string `json:"access_token"`
