@@ -68,7 +68,7 @@ var tokenSignatureMutants = []mutant{
 		name:    "the registry is asked about a token whose signature is bad",
 		file:    checkFile,
 		old:     atSignature,
-		new:     atSignature + "\n		var early Claims\n		if set.read(&early) == nil && issuer.revocations != nil {\n			_ = issuer.revocations.Check(ctx, early.Subject, early.Session, early.Epoch)\n		}",
+		new:     atSignature + "\n		var early Claims\n		if set.read(&early) == nil && issuer.revocations != nil {\n			if c, err := issuer.revocations.Credential(early.named()); err == nil {\n				_ = issuer.revocations.Check(ctx, &c)\n			}\n		}",
 		adapter: "nethttp", slug: "token/signature-is-checked",
 	},
 	{
