@@ -71,7 +71,7 @@ beside limits that were set before anything was written, and beside the least th
 ## The Rotator alone
 
 On memstore, 1024 families in turn, of users with two roles and two scopes. Grace is off in the rows that rotate, because
-a token of less than twice its length would be kept: the decision about an older one is the same, and so is what it
+a token that is younger than three times its length would be kept: the decision about an older one is the same, and so is what it
 writes. "Not signed" is an issuer that answers with a constant.
 
 | what | time | allocations | bytes | spread |
