@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
@@ -46,6 +47,9 @@ func (r *Rotator) Refresh(ctx context.Context, token string, scopes []string, fr
 	if err != nil {
 		return Tokens{}, r.fail(ctx, f, nil, from, err)
 	}
+	if r.ending(f) {
+		return Tokens{}, r.undecided(ctx, from, ErrGone)
+	}
 	r.record(ctx, audit.TokenRotated, answers[out.Verdict], f, &l, from, nil)
 	// Behind the decision: a thief who is quick must not be able to hide behind a
 	// limit.
@@ -63,6 +67,13 @@ func (r *Rotator) Refresh(ctx context.Context, token string, scopes []string, fr
 		return Tokens{}, r.prevented(ctx, f, &l, from, err)
 	}
 	return tokens, nil
+}
+
+// ending reports whether the family has less than the shortest life of an access token
+// left: it is over a second early, or a client that can do nothing but log in again would
+// be told to wait.
+func (r *Rotator) ending(f *Family) bool {
+	return time.UnixMicro(f.Ends).Sub(r.cfg.Now()) < time.Second
 }
 
 // prepared is what is known before the store decides.
@@ -115,6 +126,9 @@ func (r *Rotator) prepare(ctx context.Context, n *name, scopes []string, from Fr
 	}
 	if r.wired {
 		return pre, nil
+	}
+	if r.ending(&f) {
+		return nil, r.undecided(ctx, from, ErrGone)
 	}
 	p := r.principal(&f, &l)
 	pre.narrow(&p)
