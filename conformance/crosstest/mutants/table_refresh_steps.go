@@ -370,4 +370,11 @@ var refreshRotateMutants = []mutant{
 		new:     "\n",
 		adapter: "gin", slug: "refresh/older",
 	},
+	{
+		name:    "who comes in a family's last second is told to wait",
+		file:    "core/refresh/rotate.go",
+		old:     "return time.UnixMicro(f.Ends).Sub(r.cfg.Now()) < time.Second",
+		new:     "return time.UnixMicro(f.Ends).Sub(r.cfg.Now()) < 0",
+		adapter: "nethttp", slug: "refresh/absolute-end",
+	},
 }
