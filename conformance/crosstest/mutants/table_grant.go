@@ -793,4 +793,18 @@ var grantMutants = []mutant{
 		new:     "\t\tcase q.err != nil:\n\t\t\treturn nil\n",
 		adapter: "echo", slug: "introspect/service-that-shares-nothing",
 	},
+	{
+		name:    "CVE-2026-34828 class: tokens survive that the others were logged out",
+		file:    "core/revocation/registry.go",
+		old:     "found.Denied || c.named.Epoch < found.Epoch ||",
+		new:     "found.Denied ||",
+		adapter: "gin", slug: "signout/others",
+	},
+	{
+		name:    "CVE-2026-41164 class: what looks like an id is looked up as one",
+		file:    "core/session/token.go",
+		old:     "\tif len(v) != valueLen {",
+		new:     "\tif len(v) < 22 {",
+		adapter: "nethttp", slug: "signout/kinds-apart",
+	},
 }
