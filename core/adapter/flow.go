@@ -3,10 +3,10 @@ package adapter
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"strings"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/internal/origin"
 	"github.com/sallyport-go/sallyport/core/session"
 )
 
@@ -81,17 +81,10 @@ func BeginSession(m *session.Manager, x Exchange, st *State) *Denied {
 // loopbackHost reports whether a Host header names this machine. The peer's
 // address is not enough: a reverse proxy is a loopback peer as well.
 func loopbackHost(host string) bool {
-	if ap, err := netip.ParseAddrPort(host); err == nil {
-		return ap.Addr().IsLoopback()
-	}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		host = host[:i]
 	}
-	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return ip.IsLoopback()
-	}
-	host = strings.ToLower(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+	return origin.Loopback(strings.Trim(host, "[]"))
 }
 
 // CommitSession stores what the request has pending and puts the session's

@@ -57,7 +57,7 @@ var trustMutants = []mutant{
 	},
 	{
 		name:    "localhost as a prefix of a name",
-		file:    "core/adapter/flow.go",
+		file:    "core/internal/origin/origin.go",
 		old:     "strings.HasSuffix(host, \".localhost\")",
 		new:     "strings.HasPrefix(host, \"localhost.\")",
 		adapter: "nethttp", slug: "cookie/insecure-http-loopback-only",
