@@ -83,6 +83,15 @@ helper() {
 	printf '%s\n' "$tmp/$1"
 }
 
+# scratch gives the script a temporary folder of its own, and all that it starts: what
+# a test leaves there that was killed, or a build, goes with the script. A go command
+# that outlives the script would make its folder again, so it is ended first.
+scratch() {
+	TMPDIR=$(mktemp -d)
+	export TMPDIR
+	trap 'pkill -P $$ 2>/dev/null || true; rm -rf "$TMPDIR"' EXIT
+}
+
 # limit SECONDS COMMAND... ends the command after so many seconds, where the
 # system can.
 limit() {
@@ -95,3 +104,13 @@ limit() {
 }
 
 need_go
+
+# The folder of a package is part of its key in the build cache, unless there is
+# -trimpath. Without, each clone compiles everything again, in every variant, and adds
+# that to the cache.
+GOFLAGS=$(go env GOFLAGS)
+case $GOFLAGS in
+*-trimpath*) ;;
+*) GOFLAGS="${GOFLAGS:+$GOFLAGS }-trimpath" ;;
+esac
+export GOFLAGS

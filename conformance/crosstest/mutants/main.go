@@ -4,7 +4,7 @@
 //
 // Each mutant is a changed copy of one file; nothing in the tree is touched. Its
 // package is compiled and linked with the others as they are, or, where that does not
-// do, everything is built with the copy in an overlay. It runs the one case that must
+// do, together with all that import it. It runs the one case that must
 // fail, on one adapter. A mutant that survives, does not compile or does not apply any
 // more fails the run.
 package main
@@ -15,11 +15,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // mutant is one broken rule.
@@ -77,6 +79,13 @@ func run(only string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
+	stopped := make(chan os.Signal, 1)
+	signal.Notify(stopped, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-stopped
+		_ = os.RemoveAll(tmp) // hundreds of megabytes
+		os.Exit(1)
+	}()
 	w := newWorkshop(root, tmp)
 	// Two at a time: one links while the other runs its case.
 	verdicts := make([]error, len(chosen))
@@ -135,13 +144,15 @@ func (m mutant) try(w *workshop, tmp string) error {
 		}
 	}
 	binary := filepath.Join(tmp, "mutant.test")
-	if b.quick(path, changed, extra, binary) == nil && m.run(binary) == nil {
+	c := change{path: path, file: changed, extra: extra, binary: binary}
+	if b.build(c) == nil && m.run(binary) == nil {
 		return nil
 	}
 	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
 		return err
 	}
-	if err := b.full(path, changed, extra, binary); err != nil {
+	c.rebuild = true
+	if err := b.build(c); err != nil {
 		return fmt.Errorf("DOES NOT COMPILE: %w", err)
 	}
 	return m.run(binary)
