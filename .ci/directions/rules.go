@@ -18,6 +18,7 @@ type rule struct {
 var rules = []rule{
 	{pkg: "core"},
 	{pkg: "core/internal/realm"},
+	{pkg: "core/internal/fetch"},
 	{pkg: "core/internal/strict"},
 	{pkg: "core/internal/identity"},
 	{pkg: "core/internal/origin"},
@@ -30,7 +31,7 @@ var rules = []rule{
 	{pkg: "core/token", ours: []string{"core", "core/audit", "core/revocation", "core/internal/..."},
 		other: []string{"github.com/golang-jwt/jwt/v5"}},
 	{pkg: "core/refresh", ours: []string{"core", "core/cookie", "core/audit", "core/revocation", "core/internal/..."}},
-	{pkg: "core/cors", ours: []string{"core", "core/audit", "core/internal/..."}},
+	{pkg: "core/cors", ours: []string{"core", "core/cookie", "core/audit", "core/internal/..."}},
 	{pkg: "core/csrf", ours: []string{"core", "core/cookie", "core/audit", "core/internal/..."}},
 
 	{pkg: "core/adapter", ours: []string{"core", "core/cookie", "core/audit", "core/revocation", "core/internal/...",

@@ -37,6 +37,18 @@ const (
 	SameSiteNone
 )
 
+// String returns the attribute's value.
+func (s SameSite) String() string {
+	switch s {
+	case SameSiteStrict:
+		return "Strict"
+	case SameSiteNone:
+		return "None"
+	default:
+		return "Lax"
+	}
+}
+
 // Config describes one cookie. The zero value is the strictest cookie that
 // survives a link from elsewhere:
 // __Host-session; Path=/; Secure; HttpOnly; SameSite=Lax.
@@ -85,6 +97,7 @@ var errZeroSpec = errors.New("cookie: Spec was not made by New")
 type Spec struct {
 	name     string
 	insecure bool
+	sameSite SameSite
 	head     string // between the value and the digits of Max-Age
 	tail     string // after the digits
 	del      string
@@ -114,6 +127,7 @@ func New(cfg Config) (*Spec, error) {
 	s := &Spec{
 		name:     name,
 		insecure: cfg.InsecureHTTP,
+		sameSite: cfg.SameSite,
 		head:     own.scope() + "; Max-Age=",
 		tail:     own.flags(cfg.InsecureHTTP),
 		del:      own.deletion(name, cfg.InsecureHTTP),
@@ -143,6 +157,9 @@ func (s *Spec) Name() string { return s.name }
 // InsecureHTTP reports whether the cookie lacks Secure and its prefix, so that
 // the caller can refuse to serve anything but loopback.
 func (s *Spec) InsecureHTTP() bool { return s.insecure }
+
+// SameSite returns the attribute that Set gives the cookie.
+func (s *Spec) SameSite() SameSite { return s.sameSite }
 
 // Set returns the value of a Set-Cookie header that stores value for maxAge.
 // Max-Age is in whole seconds, rounded down so that the browser forgets no later
@@ -208,15 +225,7 @@ func (f form) flags(insecure bool) string {
 	if !insecure {
 		b.WriteString("; Secure")
 	}
-	b.WriteString("; HttpOnly; SameSite=")
-	switch f.sameSite {
-	case SameSiteStrict:
-		b.WriteString("Strict")
-	case SameSiteNone:
-		b.WriteString("None")
-	default:
-		b.WriteString("Lax")
-	}
+	b.WriteString("; HttpOnly; SameSite=" + f.sameSite.String())
 	if f.partitioned {
 		b.WriteString("; Partitioned")
 	}

@@ -118,6 +118,8 @@ func TestBytes(t *testing.T) {
 			s := newSpec(t, tc.cfg)
 			require.Equal(t, tc.name, s.Name())
 			require.Equal(t, tc.cfg.InsecureHTTP, s.InsecureHTTP())
+			require.Equal(t, tc.cfg.SameSite, s.SameSite())
+			require.Contains(t, tc.set, "; SameSite="+s.SameSite().String())
 			got, err := s.Set("V", 24*time.Hour)
 			require.NoError(t, err)
 			require.Equal(t, tc.set, got)

@@ -22,6 +22,18 @@ const (
 // what a browser sends, and https unless its host is loopback: whoever sits on the way
 // speaks for every http origin.
 func Reason(raw string) string {
+	if reason := Malformed(raw); reason != "" {
+		return reason
+	}
+	if scheme, host := cut(raw); scheme == "http" && !Loopback(host) {
+		return "must be https, or http on loopback: whoever sits on the way speaks for an http origin"
+	}
+	return ""
+}
+
+// Malformed says why no browser sends raw as an origin, or "". It is Reason for those who
+// may be anybody's.
+func Malformed(raw string) string {
 	switch {
 	case raw == "null":
 		return "is what sandboxed frames, local files and some redirects say, whoever made them"
@@ -43,11 +55,16 @@ func Reason(raw string) string {
 		return reason
 	case port == defaultPort(scheme == "https"):
 		return "must leave out the default port, as browsers do"
-	case scheme == "http" && !Loopback(strings.Trim(host, "[]")):
-		return "must be https, or http on loopback: whoever sits on the way speaks for an http origin"
 	default:
 		return ""
 	}
+}
+
+// cut returns the scheme and the host, without port or brackets, of an origin.
+func cut(raw string) (scheme, host string) {
+	scheme, rest, _ := strings.Cut(raw, "://")
+	host, _, _ = split(rest)
+	return scheme, strings.Trim(host, "[]")
 }
 
 // split cuts the port off.

@@ -143,6 +143,19 @@ func TestReason(t *testing.T) {
 	}
 }
 
+// TestMalformed: http is the only difference.
+func TestMalformed(t *testing.T) {
+	for _, tc := range origins {
+		want := tc.want
+		if want == isHTTP {
+			want = ""
+		}
+		t.Run(tc.raw, func(t *testing.T) {
+			require.Equal(t, want, origin.Malformed(tc.raw))
+		})
+	}
+}
+
 func TestIsHost(t *testing.T) {
 	for _, tc := range []struct {
 		desc, origin, host string
@@ -203,9 +216,14 @@ func FuzzReason(f *testing.F) {
 		f.Add(tc.raw)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		if origin.Reason(raw) != "" {
+		reason := origin.Reason(raw)
+		if malformed := origin.Malformed(raw); malformed != "" {
+			require.Equal(t, malformed, reason)
+		}
+		if reason != "" {
 			return
 		}
+		require.False(t, origin.CrossSite(raw, raw))
 		u, err := url.Parse(raw)
 		require.NoError(t, err)
 		require.Equal(t, raw, u.Scheme+"://"+u.Host)
