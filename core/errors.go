@@ -14,5 +14,5 @@ var (
 	ErrUnknown = errors.New("sallyport: identity unknown, the store did not answer")
 	// ErrNoMiddleware says that no Sallyport middleware ran before this
 	// handler: it is not mounted on this route, or its skipper skipped.
-	ErrNoMiddleware = errors.New("sallyport: no session middleware ran on this route")
+	ErrNoMiddleware = errors.New("sallyport: the middleware that this needs did not run on this route")
 )

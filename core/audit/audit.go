@@ -85,6 +85,17 @@ const (
 	// KeysFailed: a new key could not be made, or an issuer's published keys not be
 	// fetched. With CauseStale, the ones from before are still used. Ours.
 	KeysFailed Name = "keys_failure"
+	// CORSRefused: a page of another origin asked for what its origin, a method or a
+	// header of its request is not allowed; Cause says which. Only with cors.Config.Debug.
+	CORSRefused Name = "malicious_cors"
+	// CSRFRefused: a request that changes something was refused, because it does not
+	// come from a page of the application or brought no token that is good here; Cause
+	// says which. Ours.
+	CSRFRefused Name = "csrf_refused"
+	// ConfigWarning: something was configured that is no mistake in itself and cannot
+	// work with the rest. Err, a *core.ConfigError, says what. It comes once, from the
+	// constructor. Ours.
+	ConfigWarning Name = "config_warning"
 	// StoreFailed: the store returned an error, no answer in time, or something
 	// that cannot be a record. Err says what. Ours.
 	StoreFailed Name = "store_failure"
@@ -142,6 +153,22 @@ const (
 	CauseTransport Cause = "transport"
 	// CauseStale: the authentication is older than the route allows (RequireFresh).
 	CauseStale Cause = "stale"
+	// CauseOrigin, CauseMethod, CauseHeader, CausePrivateNetwork: what a policy does not
+	// allow to a page of another origin.
+	CauseOrigin         Cause = "origin"
+	CauseMethod         Cause = "method"
+	CauseHeader         Cause = "header"
+	CausePrivateNetwork Cause = "private-network"
+	// CauseCrossSite: the request comes from a page that is not trusted. CauseNoOrigin:
+	// it does not say where it comes from.
+	CauseCrossSite Cause = "cross-site"
+	CauseNoOrigin  Cause = "no-origin"
+	// CauseTokenMissing: there is no token against forged requests. CauseTokenInvalid:
+	// there is one, and it is not good for this login.
+	CauseTokenMissing Cause = "token-missing"
+	CauseTokenInvalid Cause = "token-invalid"
+	// CauseMediaType: the body is of a type that the route does not read.
+	CauseMediaType Cause = "media-type"
 	// CauseError: an error, found in Err.
 	CauseError Cause = "error"
 )

@@ -50,6 +50,8 @@ func TestNames(t *testing.T) {
 		{audit.KeyAnnounced, "key_announced"},
 		{audit.KeyRevoked, "key_revoked"},
 		{audit.KeysFailed, "keys_failure"},
+		{audit.CORSRefused, "malicious_cors"},
+		{audit.ConfigWarning, "config_warning"},
 		{audit.StoreFailed, "store_failure"},
 	} {
 		t.Run(tc.want, func(t *testing.T) { require.Equal(t, tc.want, string(tc.got)) })
@@ -134,6 +136,8 @@ func TestSlogLevels(t *testing.T) {
 		{audit.KeyAnnounced, "", slog.LevelInfo},
 		{audit.KeyRevoked, "", slog.LevelWarn},
 		{audit.KeysFailed, "", slog.LevelWarn},
+		{audit.CORSRefused, audit.CauseOrigin, slog.LevelInfo},
+		{audit.ConfigWarning, "", slog.LevelWarn},
 		{audit.StoreFailed, "", slog.LevelWarn},
 		{"of_a_later_version", "", slog.LevelInfo},
 	} {

@@ -17,9 +17,9 @@ import (
 // attributes cause, appid, subject, session, source_ip, useragent, method, key and
 // error are there when they are not empty; names are OWASP's where it has one.
 // Warn is for what somebody should look at (StoreFailed, SessionAmbiguous,
-// SessionUseAfterExpire, AuthorizationFailed, KeyRevoked, KeysFailed, TokenReuse, and
-// TokenRefused and RefreshRefused unless the token was merely too old), Info for the
-// rest. An error of the handler is dropped, see Sink.
+// SessionUseAfterExpire, AuthorizationFailed, KeyRevoked, KeysFailed, TokenReuse,
+// CSRFRefused, ConfigWarning, and TokenRefused and RefreshRefused unless the token was
+// merely too old), Info for the rest. An error of the handler is dropped, see Sink.
 //
 // Everything unprintable in an attribute is written as a Go escape ("\n",
 // "\u009b", "\xff"), so an event is one line and no terminal obeys it, whatever
@@ -64,7 +64,7 @@ func (s slogSink) Record(ctx context.Context, e Event) {
 
 func level(e Event) slog.Level {
 	switch e.Name {
-	case StoreFailed, SessionAmbiguous, SessionUseAfterExpire, AuthorizationFailed, KeyRevoked, KeysFailed, TokenReuse:
+	case StoreFailed, SessionAmbiguous, SessionUseAfterExpire, AuthorizationFailed, KeyRevoked, KeysFailed, TokenReuse, CSRFRefused, ConfigWarning:
 		return slog.LevelWarn
 	case TokenRefused, RefreshRefused:
 		// Every client comes with these, sooner or later.

@@ -2,32 +2,9 @@ package csrf
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
 
-	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/internal/origin"
 )
-
-// Config says which pages may make requests that change something. The zero value is
-// the strictest that works without knowing the application's address.
-type Config struct {
-	// PublicOrigin is the application's own origin as browsers see it:
-	// "https://app.example.com". Default "": the scheme from Request.Secure and the
-	// host from Request.Host. Set it behind a proxy that changes either, and where
-	// the server answers to any Host: only a configured origin stops DNS rebinding
-	// in a browser that sends no Sec-Fetch-Site.
-	PublicOrigin string
-	// TrustedOrigins are other origins whose pages may do what this application's
-	// own pages may. Each is exact: neither its http twin, nor another port, nor a
-	// host below it is meant (CVE-2025-47909). Default none.
-	//
-	// Permitted in both fields: "https://app.example.com", "https://app.example.com:8443",
-	// "http://localhost:3000". Prohibited: a path or a slash at the end, upper case,
-	// wildcards, "null", a default port that is written out, http to anything but
-	// loopback.
-	TrustedOrigins []string
-}
 
 // The errors of Check.
 var (
@@ -40,44 +17,9 @@ var (
 	ErrNoOrigin = errors.New("csrf: the request does not say where it comes from")
 )
 
-// Guard is a compiled Config. It is immutable and safe for concurrent use. The zero
-// Guard is that of the zero Config.
-type Guard struct {
-	public  string
-	trusted map[string]struct{}
-}
-
-// New compiles cfg. The error joins every mistake, each a *core.ConfigError.
-func New(cfg Config) (*Guard, error) {
-	var errs []error
-	bad := func(field, value, reason string) {
-		errs = append(errs, &core.ConfigError{Field: "csrf.Config." + field, Value: value, Reason: reason})
-	}
-	if cfg.PublicOrigin != "" {
-		if reason := origin.Reason(cfg.PublicOrigin); reason != "" {
-			bad("PublicOrigin", cfg.PublicOrigin, reason)
-		}
-	}
-	g := &Guard{public: cfg.PublicOrigin, trusted: make(map[string]struct{}, len(cfg.TrustedOrigins))}
-	for n, o := range cfg.TrustedOrigins {
-		field := "TrustedOrigins[" + strconv.Itoa(n) + "]"
-		if reason := origin.Reason(o); reason != "" {
-			bad(field, o, reason)
-		} else if _, twice := g.trusted[o]; twice {
-			bad(field, o, "is there twice")
-		}
-		g.trusted[o] = struct{}{}
-	}
-	if len(errs) > 0 {
-		return nil, fmt.Errorf("csrf: %w", errors.Join(errs...))
-	}
-	return g, nil
-}
-
 // Request is what Check needs to know of a request.
 type Request struct {
-	// Method as received. It is case-sensitive (RFC 9110 section 9.1), and what a
-	// header or a field says instead of it must not be followed after the check.
+	// Method as received. It is case-sensitive (RFC 9110 section 9.1).
 	Method string
 	// FetchSite and Origin are all lines of Sec-Fetch-Site and of Origin. A line that
 	// is empty is a line.
@@ -91,10 +33,7 @@ type Request struct {
 // Check returns nil if r changes nothing or comes from a page that is trusted, else
 // ErrCrossSite or ErrNoOrigin. It allocates nothing.
 func (g *Guard) Check(r Request) error {
-	switch r.Method {
-	// Those of RFC 9110 section 9.2.1 that a page can make. Handlers must not change
-	// anything for them: a link is enough to send one.
-	case "GET", "HEAD", "OPTIONS":
+	if Safe(r.Method) {
 		return nil
 	}
 	if len(r.FetchSite) == 0 {
@@ -142,6 +81,19 @@ func (g *Guard) checkOrigin(r Request) error {
 		return nil
 	default:
 		return ErrCrossSite
+	}
+}
+
+// Safe reports whether nothing is checked because the method changes nothing: those of RFC
+// 9110 section 9.2.1 that a page can send. Handlers must keep to that, because a link is
+// enough to send one, and what a header or a field says of another method must be heard
+// in front of the check or not at all.
+func Safe(method string) bool {
+	switch method {
+	case "GET", "HEAD", "OPTIONS":
+		return true
+	default:
+		return false
 	}
 }
 

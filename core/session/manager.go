@@ -233,6 +233,9 @@ func setDefault[T comparable](field *T, value T) {
 // App returns the application's name.
 func (m *Manager) App() string { return m.app }
 
+// Local reports whether the sessions are in this process's own memory.
+func (m *Manager) Local() bool { return m.local }
+
 // Revocations returns the registry of what is revoked, on the same store and with
 // the same secret: for credentials beside sessions, which end with the same acts.
 func (m *Manager) Revocations() *revocation.Registry { return m.revoked }

@@ -91,8 +91,9 @@ type Session struct {
 	cookie   cookieAction
 	repair   repair
 
-	asked    bool // the answer depends on the session
-	guarded  bool // a guard let the request through because of it
+	noLogin  error // why nobody may log in by this request
+	asked    bool  // the answer depends on the session
+	guarded  bool  // a guard let the request through because of it
 	finished bool
 }
 

@@ -109,6 +109,9 @@ func (s *Session) transition(proves bool, step func() error) error {
 }
 
 func (s *Session) login(ctx context.Context, id Identity) error {
+	if err := s.allowLogin(); err != nil {
+		return err
+	}
 	now := s.m.now()
 	if err := id.check(now); err != nil {
 		return err

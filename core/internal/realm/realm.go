@@ -60,17 +60,17 @@ func (r *Realm) keyed(purpose string) (*keyed, error) {
 	return &keyed{sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}}, nil
 }
 
-// of returns the first half of the MAC of what write appends.
-func (k *keyed) of(write func(in []byte) []byte) (half [16]byte) {
+// of returns the MAC of what write appends.
+func (k *keyed) of(write func(in []byte) []byte) (sum [sha256.Size]byte) {
 	m := k.pool.Get().(*mac)
 	m.in = write(m.in[:0])
 	m.Reset()
 	m.Write(m.in)
-	copy(half[:], m.Sum(m.sum[:0]))
+	copy(sum[:], m.Sum(m.sum[:0]))
 	if cap(m.in) <= maxKept {
 		k.pool.Put(m)
 	}
-	return half
+	return sum
 }
 
 // maxKept bounds what is kept of what somebody sent.
@@ -121,23 +121,49 @@ func (r *Realm) Key(purpose string) ([]byte, error) {
 // Owner is a keyed hash of the application and the subject. An application's name
 // holds no zero byte, so no two pairs are hashed as the same bytes.
 func (r *Realm) Owner(subject string) [16]byte {
-	return r.owner.of(func(in []byte) []byte {
+	return half(r.owner.of(func(in []byte) []byte {
 		in = append(in, r.app...)
 		in = append(in, 0)
 		return append(in, subject...)
-	})
+	}))
 }
 
 // Mark is a keyed hash of the application and of parts, for one purpose. Each is hashed
 // behind its length, so that no two lists are hashed as the same bytes.
 func (r *Realm) Mark(purpose string, parts ...string) [16]byte {
-	return r.mark.of(func(in []byte) []byte {
-		in = appendPart(appendPart(in, r.app), purpose)
-		for _, part := range parts {
-			in = appendPart(in, part)
-		}
-		return in
-	})
+	return half(r.mark.of(func(in []byte) []byte {
+		return appendParts(appendPart(appendPart(in, r.app), purpose), parts)
+	}))
+}
+
+// MAC makes whole MACs for one purpose, under a key of its own. It is safe for concurrent
+// use.
+type MAC struct {
+	app string
+	key *keyed
+}
+
+// MAC returns the one for a purpose.
+func (r *Realm) MAC(purpose string) (*MAC, error) {
+	key, err := r.keyed(purpose)
+	if err != nil {
+		return nil, err
+	}
+	return &MAC{r.app, key}, nil
+}
+
+// Of is the MAC of the application and of parts, hashed as Mark hashes them.
+func (m *MAC) Of(parts ...string) [sha256.Size]byte {
+	return m.key.of(func(in []byte) []byte { return appendParts(appendPart(in, m.app), parts) })
+}
+
+func half(sum [sha256.Size]byte) [16]byte { return [16]byte(sum[:16]) }
+
+func appendParts(in []byte, parts []string) []byte {
+	for _, part := range parts {
+		in = appendPart(in, part)
+	}
+	return in
 }
 
 func appendPart(in []byte, part string) []byte {

@@ -2,6 +2,8 @@ package realm_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -144,6 +146,35 @@ func TestMark(t *testing.T) {
 	}
 	long := strings.Repeat("x", 300) // its length is more than one byte
 	require.NotEqual(t, r.Mark("p", long), r.Mark("p", long[:299]))
+}
+
+// A MAC is a list's, like a mark, and its key is of its purpose alone.
+func TestMAC(t *testing.T) {
+	mac := func(r *realm.Realm, purpose string) *realm.MAC {
+		m, err := r.MAC(purpose)
+		require.NoError(t, err)
+		return m
+	}
+	r := newRealm(t, "app", secret)
+	m := mac(r, "csrf")
+	want := m.Of("web", "device")
+	require.Equal(t, want, mac(newRealm(t, "app", secret), "csrf").Of("web", "device"))
+	key, err := r.Key("csrf")
+	require.NoError(t, err)
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte("\x03app\x03web\x06device"))
+	require.Equal(t, h.Sum(nil), want[:])
+	for desc, got := range map[string][32]byte{
+		"another application": mac(newRealm(t, "apps", secret), "csrf").Of("web", "device"),
+		"another secret":      mac(newRealm(t, "app", []byte(strings.Repeat("t", 32))), "csrf").Of("web", "device"),
+		"another purpose":     mac(r, "mark").Of("web", "device"),
+		"a part less":         m.Of("web"),
+		"an empty part more":  m.Of("web", "device", ""),
+		"another split":       m.Of("webd", "evice"),
+	} {
+		require.NotEqual(t, want, got, desc)
+	}
+	require.Zero(t, allocs(func() { m.Of("a", "b", "c") }))
 }
 
 // Owners and marks are made in every request, by many at once.

@@ -79,6 +79,11 @@ func Bytes(s string) ([]byte, bool) {
 	return b, decode(b, s)
 }
 
+// Fill decodes what must be exactly as long as b, into b.
+func Fill(b []byte, s string) bool {
+	return len(s) == encoding.EncodedLen(len(b)) && decode(b, s)
+}
+
 // decode fills b with what s says. The decoder of the standard library skips line
 // ends, wherever they are: then s is longer than what fills b.
 func decode(b []byte, s string) bool {

@@ -254,6 +254,17 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestFill(t *testing.T) {
+	want := []byte("0123456789")
+	text := base64.RawURLEncoding.EncodeToString(want)
+	got := make([]byte, len(want))
+	require.True(t, strict.Fill(got, text))
+	require.Equal(t, want, got)
+	for _, bad := range []string{"", text[1:], text + "A", text[:len(text)-1] + "\n", "\n" + text[1:], text[:len(text)-1] + "B", text + "=", "+" + text[1:]} {
+		require.False(t, strict.Fill(got, bad), "%q", bad)
+	}
+}
+
 // One text for all bytes: what is taken is what encoding gives.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"", "AA", "AB", "AAA", "AAB", "A", "AA==", "A\nAA", "____", "+///", strings.Repeat("A", 1028)} {
