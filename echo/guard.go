@@ -3,7 +3,6 @@ package authecho
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -28,32 +27,19 @@ func PrincipalFrom(c echo.Context) (core.Principal, error) {
 
 // RequireLogin lets only those through who are logged in or, behind Bearer, brought a
 // token. So do all guards: whichever of the two stands closest says who it is.
-func RequireLogin() echo.MiddlewareFunc {
-	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireLogin(c.Request().Context()) })
-}
+func RequireLogin() echo.MiddlewareFunc { return guard(adapter.RequireLogin, nil) }
 
 // RequireRole lets only users through who have one of the roles. It panics at
 // construction without a role.
-func RequireRole(roles ...string) echo.MiddlewareFunc {
-	check(adapter.CheckRoles(roles))
-	roles = slices.Clone(roles) // a list that the caller may go on to change
-	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireRole(c.Request().Context(), roles) })
-}
+func RequireRole(roles ...string) echo.MiddlewareFunc { return guard(adapter.WithRoles(roles)) }
 
 // RequireScope lets only requests through that were granted every one of the scopes.
 // It panics at construction without a scope, or on one that RFC 6749 does not allow.
-func RequireScope(scopes ...string) echo.MiddlewareFunc {
-	check(adapter.CheckScopes(scopes))
-	scopes = slices.Clone(scopes) // a list that the caller may go on to change
-	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireScope(c.Request().Context(), scopes) })
-}
+func RequireScope(scopes ...string) echo.MiddlewareFunc { return guard(adapter.WithScopes(scopes)) }
 
 // RequireFresh lets only users through who proved who they are at most maxAge ago.
 // It panics at construction if maxAge is under a second.
-func RequireFresh(maxAge time.Duration) echo.MiddlewareFunc {
-	check(adapter.CheckMaxAge(maxAge))
-	return guard(func(c echo.Context) *adapter.Denied { return adapter.RequireFresh(c.Request().Context(), maxAge) })
-}
+func RequireFresh(maxAge time.Duration) echo.MiddlewareFunc { return guard(adapter.WithMaxAge(maxAge)) }
 
 func check(err error) {
 	if err != nil {
@@ -61,10 +47,11 @@ func check(err error) {
 	}
 }
 
-func guard(decide func(echo.Context) *adapter.Denied) echo.MiddlewareFunc {
+func guard(decide adapter.Decide, mistake error) echo.MiddlewareFunc {
+	check(mistake)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if d := decide(c); d != nil {
+			if d := decide(c.Request().Context()); d != nil {
 				return refuse(c, d)
 			}
 			return next(c)
@@ -82,22 +69,13 @@ func Fail(c echo.Context, err error) error {
 // refuse answers as the middleware in front is configured to, or as the default
 // is if none is mounted.
 func refuse(c echo.Context, d *adapter.Denied) error {
-	m := mounted(c.Request().Context())
-	if m == nil {
-		m = new(settings)
-	}
-	return m.refuse(c, d)
+	return new(settings).owner(c.Request().Context()).refuse(c, d)
 }
 
-// mounted returns the innermost middleware of ours that ctx has been through.
-func mounted(ctx context.Context) *settings {
-	m, _ := adapter.OwnerFrom(ctx).(*settings)
-	return m
-}
-
-// owner is whose ErrorHandler answers: m's own, else that of the Session in front of it.
+// owner is whose ErrorHandler answers: m's own, else that of the innermost Session or Bearer
+// in front of it.
 func (m *settings) owner(ctx context.Context) *settings {
-	if outer := mounted(ctx); outer != nil && m.cfg.ErrorHandler == nil {
+	if outer, ok := adapter.OwnerFrom(ctx).(*settings); ok && m.cfg.ErrorHandler == nil {
 		return outer
 	}
 	return m

@@ -5,6 +5,9 @@
 //
 // Mount Session behind middleware.Recover: then a panic throws away what its
 // request had pending.
+//
+// A constructor panics on a configuration that is wrong, with all its mistakes joined, each a
+// *core.ConfigError. Nothing panics afterwards.
 package authecho
 
 import (
@@ -49,9 +52,7 @@ type settings struct {
 	cfg Config
 }
 
-// Session gives every request behind it a session. It panics at construction,
-// with all mistakes joined, on a nil manager, several configurations or a bad
-// TrustProxy; it never panics afterwards.
+// Session gives every request behind it a session.
 func Session(manager *session.Manager, cfg ...Config) echo.MiddlewareFunc {
 	m := compile(cfg, adapter.ForSession("authecho", manager))
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -62,19 +63,15 @@ func Session(manager *session.Manager, cfg ...Config) echo.MiddlewareFunc {
 // compile panics with all mistakes that construct finds.
 func compile(cfg []Config, construct adapter.Construct) *settings {
 	m := &settings{}
-	var options []adapter.Option
-	for _, m.cfg = range cfg {
-		o := adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional, Device: m.cfg.Device != nil}
-		if m.cfg.Skipper != nil {
-			o.Skips = "Skipper"
-		}
-		options = append(options, o)
-	}
 	var err error
-	if m.Compiled, err = construct(options); err != nil {
+	if m.cfg, m.Compiled, err = adapter.Compile(cfg, Config.option, construct); err != nil {
 		panic(err)
 	}
 	return m
+}
+
+func (c Config) option() adapter.Option {
+	return adapter.Option{TrustProxy: c.TrustProxy, Optional: c.Optional, Device: c.Device != nil, Skips: c.Skipper != nil, SkipName: "Skipper"}
 }
 
 func (m *settings) handle(c echo.Context, next echo.HandlerFunc) error {

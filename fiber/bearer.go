@@ -13,11 +13,8 @@ import (
 // also those without one, as anonymous. Cookies are not looked at: a route behind
 // Bearer knows no other identity, whatever session there is besides. Without an
 // ErrorHandler of its own it refuses as the Session in front of it does.
-//
-// It panics at construction, with all mistakes joined, on a nil verifier, several
-// configurations or a bad TrustProxy; it never panics afterwards.
 func Bearer(verifier *token.Verifier, cfg ...Config) fiber.Handler {
-	return compile(cfg, adapter.ForBearer("authfiber", verifier)).bearer
+	return compile(cfg, adapter.ForBearer("authfiber", verifier)).mount((*middleware).bearer)
 }
 
 // tokenRequest is what one request carries, in one allocation.
@@ -27,13 +24,9 @@ type tokenRequest struct {
 }
 
 func (m *middleware) bearer(c *fiber.Ctx) error {
-	if m.cfg.Next != nil && m.cfg.Next(c) {
-		return c.Next()
-	}
 	r := &tokenRequest{x: m.bind(c)}
-	owner := m.owner(r.x.ctx)
+	owner := m.owner(r.x.Ctx)
 	r.st.Owner = owner
-	r.x.fetch(&bearerFields, true)
 	if d := adapter.BeginBearer(m.Verifier, m.cfg.Optional, &r.x, &r.st); d != nil {
 		return owner.refuse(c, d)
 	}

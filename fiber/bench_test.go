@@ -75,7 +75,7 @@ func (b *bench) request(tb testing.TB, path string, cookie bool) *fasthttp.Reque
 func parsed(tb testing.TB, raw string) *fasthttp.RequestCtx {
 	tb.Helper()
 	ctx := &fasthttp.RequestCtx{}
-	require.NoError(tb, ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(raw))))
+	require.NoError(tb, ctx.Request.Header.Read(bufio.NewReaderSize(strings.NewReader(raw), 128<<10)))
 	return ctx
 }
 

@@ -2,13 +2,11 @@ package authfiber
 
 import (
 	"bytes"
-	"context"
 	"io"
-	"net"
-	"net/netip"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
 
 	"github.com/sallyport-go/sallyport/core/adapter"
 )
@@ -16,110 +14,41 @@ import (
 // exchange binds a Fiber request. All strings that it returns are copies: Fiber's
 // own alias a buffer that belongs to the next request once this one is over.
 type exchange struct {
-	c       *fiber.Ctx
-	ctx     context.Context // nil if this suite has not touched the request's
-	proxies *adapter.Proxies
-	ip      netip.Addr
-
-	picked adapter.Picked
+	adapter.Wire
+	c *fiber.Ctx
 }
 
-// What the flows of session and token ask every request for.
-var (
-	sessionFields = [adapter.PickedMax]string{"Cookie", "User-Agent"}
-	bearerFields  = [adapter.PickedMax]string{"Authorization", "User-Agent", "Content-Type"}
-)
-
-// fetch copies what every request is asked for, in one allocation, but for the first
-// field if that is lent.
-func (x *exchange) fetch(names *[adapter.PickedMax]string, lend bool) {
-	if raw := x.raw(); len(raw) > 0 {
-		raw.Pick(&x.picked, names, lend)
+func (m *middleware) bind(c *fiber.Ctx) exchange {
+	x := exchange{c: c, Wire: adapter.Wire{Ctx: c.UserContext(), Raw: raw(c), Socket: c.Context(), Proxies: m.Proxies}}
+	if m.cfg.ClientIP != nil {
+		x.IP = m.cfg.ClientIP(c)
 	}
+	return x
 }
 
-func (x *exchange) raw() adapter.RawHeader { return x.c.Request().Header.RawHeaders() }
-
-func (x *exchange) Context() context.Context {
-	if x.ctx != nil {
-		return x.ctx
+// raw is the header as it came over the wire. fasthttp's parsed form of Cookie is no use
+// here: once any middleware has read a cookie through Fiber, it is a list of pairs put
+// together again, without what fasthttp could not parse and with nameless cookies turned
+// into named ones. Of other fields it keeps the last line where net/http says the first.
+func raw(c *fiber.Ctx) adapter.RawHeader {
+	if raw := c.Request().Header.RawHeaders(); len(raw) > 0 {
+		return raw
 	}
-	return x.c.UserContext()
+	written := c.Request().Header.Header() // of a request that was made by hand
+	return written[bytes.IndexByte(written, '\n')+1:]
 }
 
-func (x *exchange) Method() string { return strings.Clone(x.c.Method()) }
+func (x *exchange) Method() string { return adapter.Method(x.c.Method()) }
 func (x *exchange) Path() string   { return string(x.c.Context().URI().PathOriginal()) }
 func (x *exchange) Host() string   { return string(x.c.Context().Host()) }
 
 // Committed is always false: fasthttp sends headers after the handlers.
 func (x *exchange) Committed() bool { return false }
 
-func (x *exchange) peer() netip.Addr {
-	tcp, _ := x.c.Context().RemoteAddr().(*net.TCPAddr) // nil has the zero address
-	return tcp.AddrPort().Addr().Unmap()
-}
-
-func (x *exchange) ClientIP() netip.Addr {
-	if x.ip.IsValid() {
-		return x.ip
-	}
-	return x.proxies.ClientIP(x.peer(), x.HeaderLines("X-Forwarded-For"))
-}
-
-// Last implements adapter.Lasting.
-func (x *exchange) Last() adapter.Client {
-	x.ip = x.ClientIP()
-	return (*client)(x)
-}
-
-// client is an exchange whose request may be over: it looks at nothing of it.
-type client exchange
-
-func (c *client) ClientIP() netip.Addr { return c.ip }
-
-func (c *client) UserAgent() string {
-	lines, _ := c.picked.Lines("User-Agent")
-	if len(lines) == 0 {
-		return ""
-	}
-	return lines[0]
-}
-
-func (x *exchange) Secure() bool {
-	return x.proxies.Secure(x.peer(), x.c.Context().IsTLS(), x.HeaderLines("X-Forwarded-Proto"))
-}
-
-// Header and HeaderLines read the header as it came over the wire. fasthttp's
-// parsed form of Cookie is no use here: once any middleware has read a cookie
-// through Fiber, it is a list of pairs put together again, without what fasthttp
-// could not parse and with nameless cookies turned into named ones. Of other
-// fields it keeps the last line where net/http says the first.
-func (x *exchange) Header(name string) string {
-	if lines := x.HeaderLines(name); len(lines) > 0 {
-		return lines[0]
-	}
-	return ""
-}
-
-func (x *exchange) HeaderLines(name string) (all []string) {
-	if lines, ok := x.picked.Lines(name); ok {
-		return lines
-	}
-	if raw := x.raw(); len(raw) > 0 {
-		return raw.Lines(name)
-	}
-	for _, v := range x.c.Request().Header.PeekAll(name) {
-		all = append(all, string(v))
-	}
-	return all
-}
-
-// Lend implements adapter.Lender.
-func (x *exchange) Lend(name string) (line string, lines int) {
-	if line, lines, ok := x.picked.Lend(name); ok {
-		return line, lines
-	}
-	return x.Header(name), len(x.HeaderLines(name))
+// ClientCertificate implements adapter.Certified.
+func (x *exchange) ClientCertificate() bool {
+	state := x.c.Context().TLSConnectionState()
+	return state != nil && len(state.PeerCertificates) > 0
 }
 
 // Body reads a streamed body only if its length is known to be allowed: what was
@@ -151,13 +80,33 @@ func (x *exchange) ResponseHeader(name string) string {
 }
 
 func (x *exchange) SetHeader(name, value string) {
-	if value == "" {
-		x.c.Response().Header.Del(name)
-		return
+	switch h := &x.c.Response().Header; {
+	case value == "":
+		h.Del(name)
+	case strings.HasPrefix(name, "Access-Control-"): // long names, written as fasthttp would
+		h.SetCanonical(utils.UnsafeBytes(name), utils.UnsafeBytes(value))
+	default:
+		h.Set(name, value)
 	}
-	x.c.Response().Header.Set(name, value)
 }
 
 // AddHeader writes to fasthttp's response itself: Fiber's Append joins lines, and
 // its cookie helper rewrites attributes.
 func (x *exchange) AddHeader(name, value string) { x.c.Response().Header.Add(name, value) }
+
+// AddVary implements adapter.Varying.
+func (x *exchange) AddVary(line string) bool {
+	h := &x.c.Response().Header
+	lines := h.PeekAll(fiber.HeaderVary)
+	for _, l := range lines {
+		if string(l) == line {
+			return false
+		}
+	}
+	if len(lines) == 0 {
+		h.SetCanonical(utils.UnsafeBytes(fiber.HeaderVary), utils.UnsafeBytes(line))
+		return true
+	}
+	h.Add(fiber.HeaderVary, line)
+	return true
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -35,7 +36,8 @@ func bind(t testing.TB, ctx *fasthttp.RequestCtx) *exchange {
 	app := fiber.New()
 	c := app.AcquireCtx(ctx)
 	t.Cleanup(func() { app.ReleaseCtx(c) })
-	return &exchange{c: c}
+	x := new(middleware).bind(c)
+	return &x
 }
 
 func TestExchangeRequestFacts(t *testing.T) {
@@ -43,7 +45,7 @@ func TestExchangeRequestFacts(t *testing.T) {
 		"Cookie: a=1\r\nX-Csrf-Token: one\r\nx-CSRF-token: two\r\nUser-Agent: first\r\nUser-Agent: last\r\n\r\n")
 	for _, fetched := range []bool{false, true} {
 		if fetched {
-			x.fetch(&sessionFields, false)
+			x.Fetch(&[adapter.PickedMax]string{"Cookie", "User-Agent"}, 0)
 		}
 		require.Equal(t, "PATCH", x.Method())
 		require.Equal(t, "/a%2Fb//../%61", x.Path())
@@ -65,8 +67,8 @@ func TestExchangeContextIsTheOneFromBefore(t *testing.T) {
 	type key struct{}
 	before := context.WithValue(t.Context(), key{}, 1)
 	x.c.SetUserContext(before)
-	require.Equal(t, before, x.Context())
-	x.ctx = before
+	y := new(middleware).bind(x.c)
+	x = &y
 	x.c.SetUserContext(context.WithValue(before, key{}, 2))
 	require.Equal(t, before, x.Context())
 }
@@ -78,7 +80,7 @@ func TestExchangeOfARequestMadeByHand(t *testing.T) {
 	ctx.Request.Header.Add("X-Forwarded-For", "192.0.2.1")
 	ctx.Request.Header.Add("X-Forwarded-For", "192.0.2.2")
 	x := bind(t, ctx)
-	x.fetch(&sessionFields, false)
+	x.Fetch(&[adapter.PickedMax]string{"Cookie", "User-Agent"}, 0)
 	require.Equal(t, "agent", x.Header("User-Agent"))
 	require.Equal(t, []string{"a=1; b=2"}, x.HeaderLines("Cookie"))
 	require.Equal(t, []string{"192.0.2.1", "192.0.2.2"}, x.HeaderLines("X-Forwarded-For"))
@@ -115,7 +117,7 @@ func aliases(s string, b []byte) bool {
 func TestExchangeHandsOutCopies(t *testing.T) {
 	for _, extra := range []string{"", "Cookie: b=2\r\n", "Cookie: b=2;\r\n c=3\r\n"} {
 		x := parse(t, "POST /path HTTP/1.1\r\nHost: h.example\r\nUser-Agent: agent\r\nContent-Length: 4\r\nOrigin: https://o\r\nCookie: a=1\r\n"+extra+"\r\nbody")
-		x.fetch(&sessionFields, false)
+		x.Fetch(&[adapter.PickedMax]string{"Cookie", "User-Agent"}, 0)
 		req := x.c.Request()
 		body, err := x.Body()
 		require.NoError(t, err)
@@ -166,7 +168,7 @@ func TestExchangeClientIPAndSecure(t *testing.T) {
 			ctx.Init2(conn, nil, false)
 			require.NoError(t, ctx.Request.Read(bufio.NewReader(strings.NewReader(raw))))
 			x := bind(t, ctx)
-			x.proxies, x.ip = tt.proxies, tt.own
+			x.Proxies, x.IP = tt.proxies, tt.own
 			want, _ := netip.ParseAddr(tt.ip)
 			require.Equal(t, want, x.ClientIP())
 			require.Equal(t, tt.secure, x.Secure())
@@ -186,6 +188,45 @@ type fakeTLS struct{ fakeConn }
 
 func (fakeTLS) Handshake() error                     { return nil }
 func (fakeTLS) ConnectionState() tls.ConnectionState { return tls.ConnectionState{} }
+
+// A certificate is something that browsers show by themselves.
+func TestExchangeClientCertificate(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil) // whose certificate serves both ends
+	server.StartTLS()
+	defer server.Close()
+	trusting := server.Client().Transport.(*http.Transport).TLSClientConfig
+	app := fiber.New()
+	app.Get("/", func(c *fiber.Ctx) error {
+		x := new(middleware).bind(c)
+		return c.JSON(x.ClientCertificate())
+	})
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: server.TLS.Certificates, ClientAuth: tls.RequestClientCert})
+	require.NoError(t, err)
+	app.Server().Handler = app.Handler()
+	done := make(chan error, 1)
+	go func() { done <- app.Server().Serve(ln) }()
+	defer func() { _ = ln.Close(); <-done }()
+	for name, tt := range map[string]struct {
+		own  []tls.Certificate
+		want string
+	}{
+		"none": {want: "false"},
+		"one":  {own: server.TLS.Certificates, want: "true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := trusting.Clone()
+			cfg.Certificates = tt.own
+			client := http.Client{Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}}
+			res, err := client.Get("https://" + ln.Addr().String())
+			require.NoError(t, err)
+			body, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, tt.want, string(body))
+		})
+	}
+	require.False(t, parse(t, "GET / HTTP/1.1\r\nHost: h\r\n\r\n").ClientCertificate(), "without TLS")
+}
 
 func TestExchangeBody(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -281,7 +322,7 @@ func FuzzHeaderLines(f *testing.F) {
 		}
 		x := bind(t, ctx)
 		fresh := bind(t, ctx)
-		x.fetch(&sessionFields, false)
+		x.Fetch(&[adapter.PickedMax]string{"Cookie", "User-Agent"}, 0)
 		for _, y := range []*exchange{x, fresh} {
 			got := y.HeaderLines("Cookie")
 			require.Len(t, got, len(std.Header["Cookie"]))

@@ -3,7 +3,6 @@ package authfiber
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -26,32 +25,19 @@ func PrincipalFrom(c *fiber.Ctx) (core.Principal, error) {
 
 // RequireLogin lets only those through who are logged in or, behind Bearer, brought a
 // token. So do all guards: whichever of the two stands closest says who it is.
-func RequireLogin() fiber.Handler {
-	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireLogin(c.UserContext())) }
-}
+func RequireLogin() fiber.Handler { return guard(adapter.RequireLogin, nil) }
 
 // RequireRole lets only users through who have one of the roles. It panics at
 // construction without a role.
-func RequireRole(roles ...string) fiber.Handler {
-	check(adapter.CheckRoles(roles))
-	roles = slices.Clone(roles) // a list that the caller may go on to change
-	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireRole(c.UserContext(), roles)) }
-}
+func RequireRole(roles ...string) fiber.Handler { return guard(adapter.WithRoles(roles)) }
 
 // RequireScope lets only requests through that were granted every one of the scopes.
 // It panics at construction without a scope, or on one that RFC 6749 does not allow.
-func RequireScope(scopes ...string) fiber.Handler {
-	check(adapter.CheckScopes(scopes))
-	scopes = slices.Clone(scopes) // a list that the caller may go on to change
-	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireScope(c.UserContext(), scopes)) }
-}
+func RequireScope(scopes ...string) fiber.Handler { return guard(adapter.WithScopes(scopes)) }
 
 // RequireFresh lets only users through who proved who they are at most maxAge ago.
 // It panics at construction if maxAge is under a second.
-func RequireFresh(maxAge time.Duration) fiber.Handler {
-	check(adapter.CheckMaxAge(maxAge))
-	return func(c *fiber.Ctx) error { return guard(c, adapter.RequireFresh(c.UserContext(), maxAge)) }
-}
+func RequireFresh(maxAge time.Duration) fiber.Handler { return guard(adapter.WithMaxAge(maxAge)) }
 
 func check(err error) {
 	if err != nil {
@@ -59,11 +45,14 @@ func check(err error) {
 	}
 }
 
-func guard(c *fiber.Ctx, d *adapter.Denied) error {
-	if d != nil {
-		return refuse(c, d)
+func guard(decide adapter.Decide, mistake error) fiber.Handler {
+	check(mistake)
+	return func(c *fiber.Ctx) error {
+		if d := decide(c.UserContext()); d != nil {
+			return refuse(c, d)
+		}
+		return c.Next()
 	}
-	return c.Next()
 }
 
 // Fail answers, or returns the native error, for an error of a session call: 503
@@ -76,22 +65,13 @@ func Fail(c *fiber.Ctx, err error) error {
 // refuse answers as the middleware in front is configured to, or as the default
 // is if none is mounted.
 func refuse(c *fiber.Ctx, d *adapter.Denied) error {
-	m := mounted(c.UserContext())
-	if m == nil {
-		m = new(middleware)
-	}
-	return m.refuse(c, d)
+	return new(middleware).owner(c.UserContext()).refuse(c, d)
 }
 
-// mounted returns the innermost middleware of ours that ctx has been through.
-func mounted(ctx context.Context) *middleware {
-	m, _ := adapter.OwnerFrom(ctx).(*middleware)
-	return m
-}
-
-// owner is whose ErrorHandler answers: m's own, else that of the Session in front of it.
+// owner is whose ErrorHandler answers: m's own, else that of the innermost Session or Bearer
+// in front of it.
 func (m *middleware) owner(ctx context.Context) *middleware {
-	if outer := mounted(ctx); outer != nil && m.cfg.ErrorHandler == nil {
+	if outer, ok := adapter.OwnerFrom(ctx).(*middleware); ok && m.cfg.ErrorHandler == nil {
 		return outer
 	}
 	return m

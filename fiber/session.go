@@ -6,11 +6,15 @@
 // Mount Session behind Fiber's recover middleware: then a panic throws away what
 // its request had pending. Mount encryptcookie, if at all, with the session cookie
 // in its Except list: it would rewrite the cookie's attributes.
+//
+// A constructor panics on a configuration that is wrong, with all its mistakes joined, each a
+// *core.ConfigError. Nothing panics afterwards.
 package authfiber
 
 import (
 	"errors"
 	"net/netip"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -48,69 +52,59 @@ type Config struct {
 // middleware is a Config, compiled.
 type middleware struct {
 	adapter.Compiled
-	cfg Config
+	cfg  Config
+	used sync.Pool // of exchanges that are over
 }
 
-// Session gives every request behind it a session. It panics at construction,
-// with all mistakes joined, on a nil manager, several configurations or a bad
-// TrustProxy; it never panics afterwards.
+// Session gives every request behind it a session.
 func Session(manager *session.Manager, cfg ...Config) fiber.Handler {
-	return compile(cfg, adapter.ForSession("authfiber", manager)).handle
+	return compile(cfg, adapter.ForSession("authfiber", manager)).mount((*middleware).handle)
 }
 
 // compile panics with all mistakes that construct finds.
 func compile(cfg []Config, construct adapter.Construct) *middleware {
-	m := &middleware{}
-	var options []adapter.Option
-	for _, m.cfg = range cfg {
-		o := adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional, Device: m.cfg.Device != nil}
-		if m.cfg.Next != nil {
-			o.Skips = "Next"
-		}
-		options = append(options, o)
-	}
+	m := &middleware{used: sync.Pool{New: func() any { return new(exchange) }}}
 	var err error
-	if m.Compiled, err = construct(options); err != nil {
+	if m.cfg, m.Compiled, err = adapter.Compile(cfg, Config.option, construct); err != nil {
 		panic(err)
 	}
 	return m
 }
 
-func (m *middleware) handle(c *fiber.Ctx) (err error) {
-	if m.cfg.Next != nil && m.cfg.Next(c) || adapter.Mounted(c.UserContext(), m.Manager) {
+func (c Config) option() adapter.Option {
+	return adapter.Option{TrustProxy: c.TrustProxy, Optional: c.Optional, Device: c.Device != nil, Skips: c.Next != nil, SkipName: "Next"}
+}
+
+// mount returns what handles all requests but those that Config.Next leaves alone.
+func (m *middleware) mount(handle func(*middleware, *fiber.Ctx) error) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if m.cfg.Next != nil && m.cfg.Next(c) {
+			return c.Next()
+		}
+		return handle(m, c)
+	}
+}
+
+func (m *middleware) handle(c *fiber.Ctx) error {
+	if adapter.Mounted(c.UserContext(), m.Manager) {
 		return c.Next()
 	}
 	r := &request{x: m.bind(c)}
 	r.st.Owner = m
 	x, st := &r.x, &r.st
-	x.fetch(&sessionFields, false)
 	if d := adapter.BeginSession(m.Manager, x, st); d != nil {
 		return m.refuse(c, d)
 	}
 	c.SetUserContext(st)
-	// fasthttp sends headers after the handlers have returned, so everything up
-	// to here can be committed at once. A panic skips what follows Next; what
-	// was stored by then still needs its cookie on the error page.
-	panicked := true
-	defer func() {
-		if panicked {
-			adapter.AbandonSession(x, st)
-		}
-	}()
-	err = c.Next()
-	panicked = false
+	// fasthttp sends headers after the handlers have returned, so everything up to here
+	// can be committed at once. A panic skips what follows Next; what was stored by then
+	// still needs its cookie on the error page. After a commit this does nothing.
+	defer adapter.AbandonSession(x, st)
+	err := c.Next()
 	if d := adapter.CommitSession(x, st); d != nil {
 		return m.refuse(c, d)
 	}
 	return m.translate(c, err)
-}
-
-func (m *middleware) bind(c *fiber.Ctx) exchange {
-	x := exchange{c: c, ctx: c.UserContext(), proxies: m.Proxies}
-	if m.cfg.ClientIP != nil {
-		x.ip = m.cfg.ClientIP(c)
-	}
-	return x
 }
 
 // request is what one request carries, in one allocation.

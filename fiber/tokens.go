@@ -14,9 +14,7 @@ import (
 // logged in. core.ErrAnonymous from check is 401. Any other error that is none of ours goes
 // up the chain.
 //
-// Like all of these it panics at construction, with all mistakes joined, on something
-// that is missing, several configurations or a bad option; it never panics afterwards.
-// Register them for POST.
+// Register these endpoints for POST.
 func TokenLogin(rotator *refresh.Rotator, check func(c *fiber.Ctx) (refresh.Identity, error), cfg ...Config) fiber.Handler {
 	m := compile(cfg, adapter.ForLogin("authfiber", rotator, check != nil))
 	return func(c *fiber.Ctx) error {

@@ -12,9 +12,6 @@ import (
 // also those without one, as anonymous. Cookies are not looked at: a route behind
 // Bearer knows no other identity, whatever session there is besides. Without an
 // ErrorHandler of its own it refuses as the Session in front of it does.
-//
-// It panics at construction, with all mistakes joined, on a nil verifier, several
-// configurations or a bad TrustProxy; it never panics afterwards.
 func Bearer(verifier *token.Verifier, cfg ...Config) gin.HandlerFunc {
 	return compile(cfg, adapter.ForBearer("authgin", verifier)).bearer
 }

@@ -3,7 +3,6 @@ package authgin
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -26,32 +25,19 @@ func PrincipalFrom(c *gin.Context) (core.Principal, error) {
 
 // RequireLogin lets only those through who are logged in or, behind Bearer, brought a
 // token. So do all guards: whichever of the two stands closest says who it is.
-func RequireLogin() gin.HandlerFunc {
-	return func(c *gin.Context) { guard(c, adapter.RequireLogin(c.Request.Context())) }
-}
+func RequireLogin() gin.HandlerFunc { return guard(adapter.RequireLogin, nil) }
 
 // RequireRole lets only users through who have one of the roles. It panics at
 // construction without a role.
-func RequireRole(roles ...string) gin.HandlerFunc {
-	check(adapter.CheckRoles(roles))
-	roles = slices.Clone(roles) // a list that the caller may go on to change
-	return func(c *gin.Context) { guard(c, adapter.RequireRole(c.Request.Context(), roles)) }
-}
+func RequireRole(roles ...string) gin.HandlerFunc { return guard(adapter.WithRoles(roles)) }
 
 // RequireScope lets only requests through that were granted every one of the scopes.
 // It panics at construction without a scope, or on one that RFC 6749 does not allow.
-func RequireScope(scopes ...string) gin.HandlerFunc {
-	check(adapter.CheckScopes(scopes))
-	scopes = slices.Clone(scopes) // a list that the caller may go on to change
-	return func(c *gin.Context) { guard(c, adapter.RequireScope(c.Request.Context(), scopes)) }
-}
+func RequireScope(scopes ...string) gin.HandlerFunc { return guard(adapter.WithScopes(scopes)) }
 
 // RequireFresh lets only users through who proved who they are at most maxAge ago.
 // It panics at construction if maxAge is under a second.
-func RequireFresh(maxAge time.Duration) gin.HandlerFunc {
-	check(adapter.CheckMaxAge(maxAge))
-	return func(c *gin.Context) { guard(c, adapter.RequireFresh(c.Request.Context(), maxAge)) }
-}
+func RequireFresh(maxAge time.Duration) gin.HandlerFunc { return guard(adapter.WithMaxAge(maxAge)) }
 
 func check(err error) {
 	if err != nil {
@@ -59,9 +45,12 @@ func check(err error) {
 	}
 }
 
-func guard(c *gin.Context, d *adapter.Denied) {
-	if d != nil {
-		refuse(c, d)
+func guard(decide adapter.Decide, mistake error) gin.HandlerFunc {
+	check(mistake)
+	return func(c *gin.Context) {
+		if d := decide(c.Request.Context()); d != nil {
+			refuse(c, d)
+		}
 	}
 }
 
@@ -74,29 +63,19 @@ func Fail(c *gin.Context, err error) {
 // refuse answers as the middleware in front is configured to, or as the default
 // is if none is mounted.
 func refuse(c *gin.Context, d *adapter.Denied) {
-	m := mounted(c.Request.Context())
-	if m == nil {
-		m = new(middleware)
-	}
-	m.refuse(c, d)
+	new(middleware).owner(c.Request.Context()).refuse(c, d)
 }
 
-// mounted returns the innermost middleware of ours that ctx has been through.
-func mounted(ctx context.Context) *middleware {
-	switch owner := adapter.OwnerFrom(ctx).(type) {
-	case *request: // a session's
-		return owner.m
-	case *middleware:
-		return owner
-	default:
-		return nil
-	}
-}
-
-// owner is whose ErrorHandler answers: m's own, else that of the Session in front of it.
+// owner is whose ErrorHandler answers: m's own, else that of the innermost Session or Bearer
+// in front of it.
 func (m *middleware) owner(ctx context.Context) *middleware {
-	if outer := mounted(ctx); outer != nil && m.cfg.ErrorHandler == nil {
-		return outer
+	if m.cfg.ErrorHandler == nil {
+		switch outer := adapter.OwnerFrom(ctx).(type) {
+		case *request: // a session's
+			return outer.m
+		case *middleware:
+			return outer
+		}
 	}
 	return m
 }

@@ -5,6 +5,9 @@
 //
 // Mount Session behind gin.Recovery, as gin.Default does: then a panic throws
 // away what its request had pending.
+//
+// A constructor panics on a configuration that is wrong, with all its mistakes joined, each a
+// *core.ConfigError. Nothing panics afterwards.
 package authgin
 
 import (
@@ -48,9 +51,7 @@ type middleware struct {
 	cfg Config
 }
 
-// Session gives every request behind it a session. It panics at construction,
-// with all mistakes joined, on a nil manager, several configurations or a bad
-// TrustProxy; it never panics afterwards.
+// Session gives every request behind it a session.
 func Session(manager *session.Manager, cfg ...Config) gin.HandlerFunc {
 	return compile(cfg, adapter.ForSession("authgin", manager)).handle
 }
@@ -58,19 +59,15 @@ func Session(manager *session.Manager, cfg ...Config) gin.HandlerFunc {
 // compile panics with all mistakes that construct finds.
 func compile(cfg []Config, construct adapter.Construct) *middleware {
 	m := &middleware{}
-	var options []adapter.Option
-	for _, m.cfg = range cfg {
-		o := adapter.Option{TrustProxy: m.cfg.TrustProxy, Optional: m.cfg.Optional, Device: m.cfg.Device != nil}
-		if m.cfg.Skip != nil {
-			o.Skips = "Skip"
-		}
-		options = append(options, o)
-	}
 	var err error
-	if m.Compiled, err = construct(options); err != nil {
+	if m.cfg, m.Compiled, err = adapter.Compile(cfg, Config.option, construct); err != nil {
 		panic(err)
 	}
 	return m
+}
+
+func (c Config) option() adapter.Option {
+	return adapter.Option{TrustProxy: c.TrustProxy, Optional: c.Optional, Device: c.Device != nil, Skips: c.Skip != nil, SkipName: "Skip"}
 }
 
 func (m *middleware) handle(c *gin.Context) {

@@ -15,9 +15,7 @@ import (
 // logged in. core.ErrAnonymous from check is 401. Any other error that is none of ours goes
 // to c.Errors with the status 500, unless check has answered by itself.
 //
-// Like all of these it panics at construction, with all mistakes joined, on something
-// that is missing, several configurations or a bad option; it never panics afterwards.
-// Register them for POST.
+// Register these endpoints for POST.
 func TokenLogin(rotator *refresh.Rotator, check func(c *gin.Context) (refresh.Identity, error), cfg ...Config) gin.HandlerFunc {
 	m := compile(cfg, adapter.ForLogin("authgin", rotator, check != nil))
 	return func(c *gin.Context) {

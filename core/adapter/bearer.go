@@ -24,6 +24,7 @@ type TokenState struct {
 
 	verifier *token.Verifier
 	token    *token.Token // nil: anonymous
+	required bool         // nobody gets further without one
 	client   Client
 }
 
@@ -79,7 +80,8 @@ var (
 // request is refused, or anonymous if optional; a token that does not verify is
 // always refused. Cookies and the query are not looked at.
 func BeginBearer(v *token.Verifier, optional bool, x Exchange, st *TokenState) *Denied {
-	st.Context, st.verifier = x.Context(), v
+	st.Context, st.verifier, st.required = x.Context(), v, !optional
+	fetch(x, &bearerFields, 1)
 	if l, ok := x.(Lasting); ok {
 		st.client = l.Last()
 	} else {
@@ -129,10 +131,7 @@ func BeginBearer(v *token.Verifier, optional bool, x Exchange, st *TokenState) *
 // authorization returns the first Authorization line and how many there are. The token
 // in it is verified at once and not kept.
 func authorization(x Exchange) (line string, lines int) {
-	if l, ok := x.(Lender); ok {
-		return l.Lend("Authorization")
-	}
-	all := x.HeaderLines("Authorization")
+	all := lent(x, "Authorization")
 	if len(all) == 0 {
 		return "", 0
 	}
@@ -198,6 +197,8 @@ func (s *tokenIdentity) authorize() error {
 	}
 	return nil
 }
+
+func (s *tokenIdentity) guarded() bool { return s.required }
 
 func (s *tokenIdentity) anyRole(roles []string) (bool, error) {
 	return slices.ContainsFunc(roles, s.token.HasRole), nil

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/cors"
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/token"
 )
@@ -14,10 +16,22 @@ import (
 type Option struct {
 	TrustProxy []string
 	Optional   bool
-	// Skips is the name of the option that leaves requests alone, "" if it is not set.
-	Skips string
+	// Skips says that the option that leaves requests alone is set, which is called SkipName.
+	Skips    bool
+	SkipName string
 	// Device says that that function is set.
 	Device bool
+}
+
+// Compile gives construct the options of each of the configurations that a constructor was
+// given, and returns what comes of it with the last one.
+func Compile[C any](cfg []C, option func(C) Option, construct Construct) (last C, c Compiled, err error) {
+	options := make([]Option, len(cfg))
+	for i := range cfg {
+		last, options[i] = cfg[i], option(cfg[i])
+	}
+	c, err = construct(options)
+	return last, c, err
 }
 
 // misplaced are the mistakes of options that mean something to another constructor. What
@@ -29,7 +43,7 @@ func misplaced(pkg, name string, cfg []Option, optional, skips, device bool) (er
 			field, reason string
 		}{
 			{c.Optional, optional, "Optional", "is Bearer's; a session always is, guards and endpoints require what they require"},
-			{c.Skips != "", skips, c.Skips, "is for middleware; an endpoint that must not be there is not routed"},
+			{c.Skips, skips, c.SkipName, "is for middleware; an endpoint that must not be there is not routed"},
 			{c.Device, device, "Device", "is for the endpoints that give out, refresh and end tokens of users"},
 		} {
 			if o.set && !o.allowed {
@@ -46,6 +60,9 @@ type Compiled struct {
 	Manager  *session.Manager
 	Verifier *token.Verifier
 	Endpoint *Endpoint
+	Policy   *cors.Policy
+	Groups   *CORSGroups
+	Guard    *csrf.Guard
 	Proxies  *Proxies
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
 	"github.com/sallyport-go/sallyport/core/session"
@@ -91,6 +92,8 @@ func Refusal(ctx context.Context, err error) *Denied {
 		return deny(core.StoreUnavailable, err)
 	case errors.Is(err, refresh.ErrInvalidGrant):
 		return deny(core.InvalidGrant, err)
+	case errors.Is(err, csrf.ErrNoToken):
+		return deny(core.CSRFRejected, err)
 	case errors.Is(err, refresh.ErrRateLimited):
 		return deny(core.RateLimited, err)
 	case errors.Is(err, session.ErrSuperseded):

@@ -86,8 +86,8 @@ func (e *Endpoint) accept(x Exchange, read bool) (params, error) {
 }
 
 func (e *Endpoint) guardCookie(x Exchange) *Denied {
-	if e.rotator.Cookie().InsecureHTTP() && !(x.ClientIP().IsLoopback() && loopbackHost(x.Host())) {
-		return deny(core.AuthMiddlewareFailure, errNotLoopback)
+	if d := checkLoopback(x, e.rotator.Cookie().InsecureHTTP()); d != nil {
+		return d
 	}
 	err := e.origins.Check(csrf.Request{
 		Method: x.Method(), FetchSite: x.HeaderLines("Sec-Fetch-Site"), Origin: x.HeaderLines("Origin"),

@@ -43,12 +43,44 @@ type Exchange interface {
 	Committed() bool
 }
 
-// Lender is an Exchange that can show a line of a request's header without copying it,
-// for the one that is long and looked at once. What is lent is valid until the flow
-// returns, and nothing keeps it.
+// Lender is an Exchange that can show the lines of a request's header without copying
+// them, for those that are looked at once. What is lent is valid until the flow returns,
+// and nothing keeps it.
 type Lender interface {
-	// Lend returns the first line of a header and how many there are.
-	Lend(name string) (line string, lines int)
+	// Lend is HeaderLines. Of very many lines it may leave out the last ones.
+	Lend(name string) []string
+}
+
+// Fetcher is an Exchange that reads some headers at once faster than one after the other.
+type Fetcher interface {
+	// Fetch is called before the headers are asked for. So many of the first ones will be
+	// asked for with Lend only.
+	Fetch(names *[PickedMax]string, lend int)
+}
+
+// What the flows ask every request for.
+var (
+	sessionFields = [PickedMax]string{"Cookie", "User-Agent"}
+	bearerFields  = [PickedMax]string{"Authorization", "User-Agent", "Content-Type"}
+	originField   = [PickedMax]string{"Origin"}
+	corsFields    = [PickedMax]string{
+		"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers", "Access-Control-Request-Private-Network",
+	}
+	csrfFields = [PickedMax]string{"Sec-Fetch-Site", "Origin", "Cookie", "Authorization"}
+)
+
+func fetch(x Exchange, names *[PickedMax]string, lend int) {
+	if f, ok := x.(Fetcher); ok {
+		f.Fetch(names, lend)
+	}
+}
+
+// lent returns the lines of a header for at once.
+func lent(x Exchange, name string) []string {
+	if l, ok := x.(Lender); ok {
+		return l.Lend(name)
+	}
+	return x.HeaderLines(name)
 }
 
 // Lasting is an Exchange that can tell who its client was without being copied from.

@@ -19,6 +19,7 @@ type State struct {
 	// Owner is the adapter's own, typically its compiled configuration. OwnerFrom
 	// finds it.
 	Owner any
+	csrf  csrfState
 	// encoded: somebody further out encodes whatever this request is answered.
 	encoded bool
 }
@@ -36,6 +37,8 @@ func (s *State) Value(key any) any {
 		return s.Owner
 	case stateKey:
 		return s
+	case csrfKey:
+		return &s.csrf
 	default:
 		return s.Context.Value(key)
 	}
@@ -67,14 +70,25 @@ var errNotLoopback = errors.New("adapter: InsecureHTTP serves loopback only, and
 // refusal is a request that a development configuration must not serve.
 func BeginSession(m *session.Manager, x Exchange, st *State) *Denied {
 	st.Context = x.Context()
-	ip := x.ClientIP()
-	if m.Cookie().InsecureHTTP() && !(ip.IsLoopback() && loopbackHost(x.Host())) {
-		return deny(core.AuthMiddlewareFailure, errNotLoopback)
+	if d := checkLoopback(x, m.Cookie().InsecureHTTP()); d != nil {
+		return d
+	}
+	if csrfFrom(st.Context).guarded() {
+		return deny(core.AuthMiddlewareFailure, errCSRFOutside)
 	}
 	st.encoded = x.ResponseHeader("Content-Encoding") != ""
+	fetch(x, &sessionFields, 0)
 	m.Begin(&st.Session, st.Context, session.Request{
-		Cookies: x.HeaderLines("Cookie"), UserAgent: x.Header("User-Agent"), ClientIP: ip,
+		Cookies: x.HeaderLines("Cookie"), UserAgent: x.Header("User-Agent"), ClientIP: x.ClientIP(),
 	})
+	return nil
+}
+
+// checkLoopback refuses whoever is not on this machine a cookie that is for it alone.
+func checkLoopback(x Exchange, insecure bool) *Denied {
+	if insecure && !(x.ClientIP().IsLoopback() && loopbackHost(x.Host())) {
+		return deny(core.AuthMiddlewareFailure, errNotLoopback)
+	}
 	return nil
 }
 

@@ -4,12 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
 )
+
+// Decide is what a guard thinks of a request: nil lets it through.
+type Decide func(context.Context) *Denied
+
+// WithRoles, WithScopes and WithMaxAge are RequireRole, RequireScope and RequireFresh for the
+// constructor of a guard: with a list of their own, whatever the caller does to his, and with
+// the mistakes in it.
+func WithRoles(roles []string) (Decide, error) {
+	own := slices.Clone(roles)
+	return func(ctx context.Context) *Denied { return RequireRole(ctx, own) }, CheckRoles(own)
+}
+
+// WithScopes is WithRoles for RequireScope.
+func WithScopes(scopes []string) (Decide, error) {
+	own := slices.Clone(scopes)
+	return func(ctx context.Context) *Denied { return RequireScope(ctx, own) }, CheckScopes(own)
+}
+
+// WithMaxAge is WithRoles for RequireFresh.
+func WithMaxAge(maxAge time.Duration) (Decide, error) {
+	return func(ctx context.Context) *Denied { return RequireFresh(ctx, maxAge) }, CheckMaxAge(maxAge)
+}
 
 // RequireLogin refuses whoever is not authenticated.
 func RequireLogin(ctx context.Context) *Denied {

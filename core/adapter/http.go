@@ -45,10 +45,16 @@ type binding struct {
 	proxies *Proxies
 	ip      netip.Addr // set if the application knows better
 	phase   phase
-	// spare is where the first lines that are added to the answer's header stand,
-	// without an allocation of their own. They are this request's alone.
-	spare  [2]string
-	spares uint8
+	// spare is where the lines that are added to the answer's header stand, without an
+	// allocation each: the first ones in room, others in blocks. They are this request's
+	// alone.
+	spare []string
+	room  [2]string
+}
+
+func (b *binding) init(w http.ResponseWriter, r *http.Request, proxies *Proxies, ip netip.Addr) {
+	*b = binding{w: w, r: r, proxies: proxies, ip: ip}
+	b.spare = b.room[:0]
 }
 
 func (b *binding) exchange() Exchange { return (*httpExchange)(b) }
@@ -70,7 +76,8 @@ const (
 // Init sets what the request consists of. clientIP is what the application's own
 // function says, or the zero Addr to go by the socket and proxies.
 func (h *HTTP) Init(w http.ResponseWriter, r *http.Request, proxies *Proxies, clientIP netip.Addr, denier Denier) {
-	h.binding, h.denier = binding{w: w, r: r, proxies: proxies, ip: clientIP}, denier
+	h.init(w, r, proxies, clientIP)
+	h.denier = denier
 }
 
 // Begin is BeginSession.
@@ -221,10 +228,16 @@ func Headers(w http.ResponseWriter, r *http.Request) Exchange {
 	return Bind(w, r, nil, netip.Addr{})
 }
 
-// Bind returns the binding of a request to an Endpoint. proxies and clientIP are those of
-// HTTP.Init.
+// Bind returns the binding of a request that no HTTP was begun for. proxies and clientIP are
+// those of HTTP.Init.
 func Bind(w http.ResponseWriter, r *http.Request, proxies *Proxies, clientIP netip.Addr) Exchange {
-	return (&binding{w: w, r: r, proxies: proxies, ip: clientIP}).exchange()
+	b := &struct {
+		binding
+		more [spareMore]string
+	}{}
+	b.init(w, r, proxies, clientIP)
+	b.spare = b.more[:0]
+	return b.exchange()
 }
 
 // Exchange returns the binding of this request.
@@ -239,7 +252,7 @@ type HTTPToken struct {
 
 // Init is HTTP.Init.
 func (h *HTTPToken) Init(w http.ResponseWriter, r *http.Request, proxies *Proxies, clientIP netip.Addr) {
-	h.binding = binding{w: w, r: r, proxies: proxies, ip: clientIP}
+	h.init(w, r, proxies, clientIP)
 }
 
 // Begin is BeginBearer.

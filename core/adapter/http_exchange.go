@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/textproto"
+	"slices"
 )
 
 // httpExchange is a binding seen as an Exchange: the same pointer under another type,
@@ -44,6 +45,11 @@ func (x *httpExchange) Secure() bool {
 	return x.proxies.Secure(x.peer(), x.r.TLS != nil, x.r.Header["X-Forwarded-Proto"])
 }
 
+// ClientCertificate implements Certified.
+func (x *httpExchange) ClientCertificate() bool {
+	return x.r.TLS != nil && len(x.r.TLS.PeerCertificates) > 0
+}
+
 func (x *httpExchange) Header(name string) string {
 	if lines := x.HeaderLines(name); len(lines) > 0 {
 		return lines[0]
@@ -57,7 +63,11 @@ func (x *httpExchange) HeaderLines(name string) []string { return x.r.Header[can
 // names at hand that every request asks for.
 func canonical(name string) string {
 	switch name {
-	case "Authorization", "Cache-Control", "Content-Encoding", "Content-Type", "Cookie", "Set-Cookie", "User-Agent", "Vary":
+	case "Authorization", "Cache-Control", "Content-Encoding", "Content-Type", "Cookie", "Set-Cookie", "User-Agent", "Vary",
+		"Origin", "Sec-Fetch-Site", "X-Csrf-Token",
+		"Access-Control-Request-Method", "Access-Control-Request-Headers", "Access-Control-Request-Private-Network",
+		"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
+		"Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age":
 		return name
 	default:
 		return textproto.CanonicalMIMEHeaderKey(name)
@@ -124,13 +134,30 @@ func (x *httpExchange) AddHeader(name, value string) {
 	h[key] = x.line(value)
 }
 
+// spareMore is how many lines the answer to a preflight has.
+const spareMore = 7
+
 // line is a header's one line. Whoever adds another gets a copy: it has no room.
 func (x *httpExchange) line(value string) []string {
-	if int(x.spares) == len(x.spare) {
-		return []string{value}
+	if len(x.spare) == cap(x.spare) {
+		x.spare = make([]string, 0, spareMore)
 	}
-	n := x.spares
-	x.spare[n] = value
-	x.spares++
+	n := len(x.spare)
+	x.spare = append(x.spare, value)
 	return x.spare[n : n+1 : n+1]
+}
+
+// AddVary implements Varying.
+func (x *httpExchange) AddVary(line string) bool {
+	h := x.w.Header()
+	lines := h["Vary"]
+	switch {
+	case len(lines) == 0:
+		h["Vary"] = x.line(line)
+	case slices.Contains(lines, line):
+		return false
+	default:
+		h["Vary"] = append(lines, line)
+	}
+	return true
 }

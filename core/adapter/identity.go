@@ -18,6 +18,8 @@ type identity interface {
 	// authorize returns nil if somebody is authenticated, and notes that a guard
 	// let the request through because of it.
 	authorize() error
+	// guarded reports whether the request got here because of who sent it.
+	guarded() bool
 	anyRole(roles []string) (bool, error)
 	allScopes(scopes []string) (bool, error)
 	fresh(maxAge time.Duration) (bool, error)
@@ -39,6 +41,8 @@ func identityFrom(ctx context.Context) identity {
 type sessionIdentity struct{ *session.Session }
 
 func (s sessionIdentity) authorize() error { return s.Authorize() }
+
+func (s sessionIdentity) guarded() bool { return s.Guarded() }
 
 func (s sessionIdentity) anyRole(roles []string) (bool, error) {
 	p, err := s.Principal()

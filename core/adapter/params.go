@@ -20,6 +20,7 @@ type media uint8
 const (
 	jsonBody media = 1 << iota
 	formBody
+	multipartBody // read by CSRF alone
 )
 
 var (
@@ -66,6 +67,8 @@ func mediaOf(lines []string) (media, bool) {
 		return jsonBody, true
 	case "application/x-www-form-urlencoded":
 		return formBody, true
+	case "multipart/form-data":
+		return multipartBody, true
 	default:
 		return 0, false
 	}

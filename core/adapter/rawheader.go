@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -28,19 +29,26 @@ type Picked struct {
 	names *[PickedMax]string
 	value [PickedMax][1]string
 	seen  [PickedMax]bool
-	lent  []byte               // the value of the first field, if it is not copied
+	lent  int                  // so many of the values, the first ones, are no copies
 	all   *[PickedMax][]string // if one is there twice or folded
 }
 
-// PickedMax is how many fields Pick takes; fewer are padded with "".
-const PickedMax = 3
+const (
+	// PickedMax is how many fields Pick takes; fewer are padded with "".
+	PickedMax = 4
+	// What is lent of fields that are there more than once or folded, so that nobody
+	// chooses what they cost. No rule needs more lines to refuse, and none allows the
+	// line ends that a longer fold is left with.
+	maxLent   = 64
+	maxFolded = 1 << 10
+)
 
-// Pick reads the fields called names into p, which is empty. With lend the first of them
-// is not copied: Lend shows it while h is what it is.
-func (h RawHeader) Pick(p *Picked, names *[PickedMax]string, lend bool) {
-	p.names = names
+// Pick reads the fields called names into p, which is empty. So many of the first of them
+// are lent: they are not copied, and Lend shows them while h is what it is.
+func (h RawHeader) Pick(p *Picked, names *[PickedMax]string, lend int) {
+	p.names, p.lent = names, lend
 	var values [PickedMax][]byte
-	size, odd := 0, false
+	odd := false
 	for rest := []byte(h); len(rest) > 0; {
 		end := lineEnd(rest)
 		line := rest[:end]
@@ -50,10 +58,12 @@ func (h RawHeader) Pick(p *Picked, names *[PickedMax]string, lend bool) {
 			if name == "" {
 				break
 			}
+			if len(line) <= len(name) || line[len(name)] != ':' {
+				continue // as valueOf finds, at a fifth of the price
+			}
 			if v := valueOf(line, name); v != nil {
 				odd = odd || p.seen[i]
 				values[i], p.seen[i] = v, true
-				size += len(v)
 				break
 			}
 		}
@@ -61,55 +71,84 @@ func (h RawHeader) Pick(p *Picked, names *[PickedMax]string, lend bool) {
 	if odd {
 		p.all = new([PickedMax][]string)
 		for i, name := range names {
+			if i < lend {
+				p.all[i] = h.lend(name)
+				continue
+			}
 			p.all[i] = h.Lines(name)
 		}
 		return
 	}
-	if lend {
-		p.lent, values[0] = values[0], nil
-		size -= len(p.lent)
+	size := 0
+	for _, v := range values[lend:] {
+		size += len(v)
 	}
 	var b strings.Builder
 	b.Grow(size)
 	for i, v := range values {
+		if i < lend {
+			p.value[i][0] = borrowed(v)
+			continue
+		}
 		start := b.Len()
 		b.Write(v)
 		p.value[i][0] = b.String()[start:]
 	}
 }
 
-// Lines returns the values of a field; ok is false if it was not picked.
-func (p *Picked) Lines(name string) (lines []string, ok bool) {
-	if p.names == nil || name == "" {
-		return nil, false
-	}
-	for i, n := range p.names {
-		switch {
-		case n != name:
-		case p.all != nil:
-			return p.all[i], true
-		case !p.seen[i]:
-			return nil, true
-		case i == 0 && p.lent != nil:
-			return []string{string(p.lent)}, true
+// lend is Lines without copies, but of short folds.
+func (h RawHeader) lend(name string) (all []string) {
+	for raw := []byte(h); len(raw) > 0 && len(all) < maxLent; {
+		var f []byte
+		f, raw = field(raw)
+		switch v := valueOf(f, name); {
+		case v == nil:
+		case len(v) <= maxFolded && bytes.IndexByte(v, '\n') >= 0:
+			all = append(all, unfold(v))
 		default:
-			return p.value[i][:], true
+			all = append(all, borrowed(v))
 		}
 	}
-	return nil, false
+	return all
+}
+
+func borrowed(v []byte) string { return unsafe.String(unsafe.SliceData(v), len(v)) }
+
+// Lines returns the values of a field; ok is false if it was not picked.
+func (p *Picked) Lines(name string) (lines []string, ok bool) {
+	lines, i := p.find(name)
+	if i >= p.lent || len(lines) == 0 {
+		return lines, i >= 0
+	}
+	own := make([]string, len(lines))
+	for n, l := range lines {
+		own[n] = strings.Clone(l)
+	}
+	return own, true
 }
 
 // Lend is what an Exchange needs to be a Lender; ok is false if the field was not
 // picked.
-func (p *Picked) Lend(name string) (line string, lines int, ok bool) {
-	if p.lent != nil && name == p.names[0] {
-		return unsafe.String(unsafe.SliceData(p.lent), len(p.lent)), 1, true
+func (p *Picked) Lend(name string) (lines []string, ok bool) {
+	lines, i := p.find(name)
+	return lines, i >= 0
+}
+
+// find returns the values of the field at i, which is -1 if it was not picked.
+func (p *Picked) find(name string) (lines []string, i int) {
+	if p.names == nil || name == "" {
+		return nil, -1
 	}
-	all, ok := p.Lines(name)
-	if len(all) == 0 {
-		return "", 0, ok
+	switch i = slices.Index(p.names[:], name); {
+	case i < 0:
+		return nil, -1
+	case p.all != nil:
+		return p.all[i], i
+	case !p.seen[i]:
+		return nil, i
+	default:
+		return p.value[i][:], i
 	}
-	return all[0], len(all), ok
 }
 
 // field splits the first field off a raw header, with its folds (RFC 9112 section

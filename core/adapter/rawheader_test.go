@@ -3,6 +3,7 @@ package adapter_test
 import (
 	"bufio"
 	"net/textproto"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/sallyport-go/sallyport/core/adapter"
 )
 
-func pick(h adapter.RawHeader, names *[adapter.PickedMax]string, lend bool) (p adapter.Picked) {
+func pick(h adapter.RawHeader, names *[adapter.PickedMax]string, lend int) (p adapter.Picked) {
 	h.Pick(&p, names, lend)
 	return p
 }
@@ -39,13 +40,13 @@ func TestRawHeader(t *testing.T) {
 		t.Run(tt.desc, func(t *testing.T) {
 			h := adapter.RawHeader(tt.raw)
 			require.Equal(t, tt.want, h.Lines("Cookie"))
-			picked := pick(h, &[adapter.PickedMax]string{"User-Agent", "Cookie"}, false)
+			picked := pick(h, &[adapter.PickedMax]string{"User-Agent", "Cookie"}, 0)
 			lines, ok := picked.Lines("Cookie")
 			require.True(t, ok)
 			require.Equal(t, tt.want, lines)
 		})
 	}
-	picked := pick(adapter.RawHeader("A: 1\r\n\r\n"), &[adapter.PickedMax]string{"A"}, false)
+	picked := pick(adapter.RawHeader("A: 1\r\n\r\n"), &[adapter.PickedMax]string{"A"}, 0)
 	_, ok := picked.Lines("B")
 	require.False(t, ok, "what was not picked is not said to be absent")
 	_, ok = picked.Lines("")
@@ -59,7 +60,7 @@ func TestRawHeader(t *testing.T) {
 func TestRawHeaderReturnsCopies(t *testing.T) {
 	raw := []byte("Authorization: Bearer abc\r\nUser-Agent: curl\r\n\r\n")
 	h := adapter.RawHeader(raw)
-	lines, picked := h.Lines("User-Agent"), pick(h, &[adapter.PickedMax]string{"Authorization", "User-Agent"}, false)
+	lines, picked := h.Lines("User-Agent"), pick(h, &[adapter.PickedMax]string{"Authorization", "User-Agent"}, 0)
 	for i := range raw {
 		raw[i] = '#'
 	}
@@ -70,29 +71,51 @@ func TestRawHeaderReturnsCopies(t *testing.T) {
 	require.Equal(t, []string{"Bearer abc"}, auth)
 }
 
-// The first field may be lent: shown without a copy, and copied for who asks for lines.
+// The first fields may be lent: shown without a copy, and copied for who asks for lines.
 func TestRawHeaderLends(t *testing.T) {
 	raw := []byte("Authorization: Bearer abc\r\nUser-Agent: curl\r\n\r\n")
-	p := pick(raw, &[adapter.PickedMax]string{"Authorization", "User-Agent"}, true)
-	line, n, ok := p.Lend("Authorization")
+	p := pick(raw, &[adapter.PickedMax]string{"Authorization", "User-Agent"}, 1)
+	lent, ok := p.Lend("Authorization")
 	require.True(t, ok)
-	require.Equal(t, 1, n)
-	require.Equal(t, "Bearer abc", line)
-	require.Zero(t, testing.AllocsPerRun(10, func() { _, _, _ = p.Lend("Authorization") }))
+	require.Equal(t, []string{"Bearer abc"}, lent)
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = p.Lend("Authorization") }))
 	lines, ok := p.Lines("Authorization")
 	require.True(t, ok)
-	require.Equal(t, []string{"Bearer abc"}, lines)
+	agent, ok := p.Lend("User-Agent")
+	require.True(t, ok)
 	for i := range raw {
 		raw[i] = '#'
 	}
+	require.Equal(t, []string{"##########"}, lent, "what is lent is the header itself")
 	require.Equal(t, []string{"Bearer abc"}, lines, "lines are copies")
-	line, n, ok = p.Lend("User-Agent")
-	require.True(t, ok)
-	require.Equal(t, 1, n)
-	require.Equal(t, "curl", line)
-	_, n, ok = p.Lend("Cookie")
+	require.Equal(t, []string{"curl"}, agent, "what is not lent is a copy for everybody")
+	lent, ok = p.Lend("Cookie")
 	require.False(t, ok)
-	require.Zero(t, n)
+	require.Empty(t, lent)
+}
+
+// Several lines and folds are lent too, but not so that a client chooses the price.
+func TestRawHeaderLendsWithinBounds(t *testing.T) {
+	all := [adapter.PickedMax]string{"Origin"}
+	for _, tt := range []struct {
+		desc, raw string
+		want      []string
+	}{
+		{"two lines", "Origin: a\r\nHost: h\r\nOrigin: b\r\n\r\n", []string{"a", "b"}},
+		{"a fold", "Origin: a,\r\n b\r\n\r\n", []string{"a, b"}},
+		{"a long fold", "Origin: a\r\n " + strings.Repeat("b", 2000) + "\r\n\r\n", []string{"a\r\n " + strings.Repeat("b", 2000)}},
+		{"many lines", strings.Repeat("Origin: a\r\n", 5000) + "\r\n", slices.Repeat([]string{"a"}, 64)},
+	} {
+		t.Run(tt.desc, func(t *testing.T) {
+			p := pick(adapter.RawHeader(tt.raw), &all, len(all))
+			lent, ok := p.Lend("Origin")
+			require.True(t, ok)
+			require.Equal(t, tt.want, lent)
+		})
+	}
+	var p adapter.Picked
+	many := adapter.RawHeader(strings.Repeat("Origin: a\r\n", 5000) + "\r\n")
+	require.LessOrEqual(t, testing.AllocsPerRun(10, func() { p = adapter.Picked{}; many.Pick(&p, &all, len(all)) }), 10.0)
 }
 
 // Relation: Pick, First and Lines say the same; and where net/textproto accepts the
@@ -103,8 +126,8 @@ func FuzzRawHeader(f *testing.F) {
 	f.Add("Authorization: Bearer x\r\nAuthorization:\r\n\r\n")
 	f.Fuzz(func(t *testing.T, raw string) {
 		h := adapter.RawHeader(raw)
-		names := [adapter.PickedMax]string{"Cookie", "User-Agent", "Authorization"}
-		picked, lent := pick(h, &names, false), pick(h, &names, true)
+		names := [adapter.PickedMax]string{"Cookie", "User-Agent", "Authorization", "Origin"}
+		picked, lent := pick(h, &names, 0), pick(h, &names, 2)
 		parsed, err := textproto.NewReader(bufio.NewReader(strings.NewReader(raw))).ReadMIMEHeader()
 		complete := err == nil && strings.TrimLeft(raw, "\r\n") == raw && strings.Count(raw, "\n\r\n")+strings.Count(raw, "\n\n") == 1 &&
 			(strings.HasSuffix(raw, "\n\r\n") || strings.HasSuffix(raw, "\n\n"))
@@ -116,13 +139,10 @@ func FuzzRawHeader(f *testing.F) {
 			got, ok = lent.Lines(name)
 			require.True(t, ok)
 			require.Equal(t, lines, got)
-			line, n, ok := lent.Lend(name)
+			got, ok = lent.Lend(name)
 			require.True(t, ok)
-			require.Equal(t, len(lines), n)
-			if len(lines) > 0 {
-				require.Equal(t, lines[0], line)
-			} else {
-				require.Empty(t, line)
+			if len(lines) <= 64 && len(raw) <= 1<<10 {
+				require.Equal(t, lines, got)
 			}
 			if complete {
 				require.Equal(t, len(parsed.Values(name)), len(lines), name)

@@ -2,7 +2,6 @@
 package customadapter
 
 import (
-	"context"
 	"net/http"
 	"net/netip"
 	"time"
@@ -22,16 +21,10 @@ type Config struct {
 	Device       func(*http.Request) string                              // of TokenLogin, Refresh and Logout: which device it is
 }
 
-func (cfg *Config) options() []adapter.Option {
-	o := adapter.Option{TrustProxy: cfg.TrustProxy, Optional: cfg.Optional, Device: cfg.Device != nil}
-	if cfg.Skip != nil {
-		o.Skips = "Skip"
-	}
-	return []adapter.Option{o}
-}
-
 func (cfg *Config) compile(construct adapter.Construct) adapter.Compiled {
-	compiled, mistakes := construct(cfg.options())
+	compiled, mistakes := construct([]adapter.Option{{
+		TrustProxy: cfg.TrustProxy, Optional: cfg.Optional, Device: cfg.Device != nil, Skips: cfg.Skip != nil, SkipName: "Skip",
+	}})
 	if mistakes != nil {
 		panic(mistakes)
 	}
@@ -115,20 +108,19 @@ func SessionFrom(r *http.Request) *session.Session { return session.FromContext(
 func PrincipalFrom(r *http.Request) (core.Principal, error) { return core.PrincipalFrom(r.Context()) }
 
 // RequireLogin lets only logged-in users through.
-func RequireLogin() func(http.Handler) http.Handler { return guard(nil, adapter.RequireLogin) }
+func RequireLogin() func(http.Handler) http.Handler { return guard(adapter.RequireLogin, nil) }
 
 // RequireRole lets only users through who have one of the roles.
 func RequireRole(roles ...string) func(http.Handler) http.Handler {
-	roles = append([]string(nil), roles...) // the caller may go on to change theirs
-	return guard(adapter.CheckRoles(roles), func(ctx context.Context) *adapter.Denied { return adapter.RequireRole(ctx, roles) })
+	return guard(adapter.WithRoles(roles))
 }
 
 // RequireFresh lets only users through who proved who they are at most age ago.
 func RequireFresh(age time.Duration) func(http.Handler) http.Handler {
-	return guard(adapter.CheckMaxAge(age), func(ctx context.Context) *adapter.Denied { return adapter.RequireFresh(ctx, age) })
+	return guard(adapter.WithMaxAge(age))
 }
 
-func guard(mistake error, decide func(context.Context) *adapter.Denied) func(http.Handler) http.Handler {
+func guard(decide adapter.Decide, mistake error) func(http.Handler) http.Handler {
 	if mistake != nil {
 		panic(mistake)
 	}
@@ -145,8 +137,7 @@ func guard(mistake error, decide func(context.Context) *adapter.Denied) func(htt
 
 // RequireScope lets only requests through that were granted every one of the scopes.
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
-	scopes = append([]string(nil), scopes...)
-	return guard(adapter.CheckScopes(scopes), func(ctx context.Context) *adapter.Denied { return adapter.RequireScope(ctx, scopes) })
+	return guard(adapter.WithScopes(scopes))
 }
 
 // Fail answers for an error of a session call; the handler then returns.

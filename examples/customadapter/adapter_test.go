@@ -27,6 +27,9 @@ func TestMistakesPanicAtConstruction(t *testing.T) {
 		"no role":    func() { customadapter.RequireRole() },
 		"empty role": func() { customadapter.RequireRole("") },
 		"no age":     func() { customadapter.RequireFresh(0) },
+		"policy":     func() { customadapter.CORS(nil, customadapter.Config{}) },
+		"groups":     func() { customadapter.CORSGroups(nil, customadapter.Config{}) },
+		"guard":      func() { customadapter.CSRF(nil, customadapter.Config{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -39,6 +39,14 @@ func (cfg *Config) owner(r *http.Request) any {
 	return cfg
 }
 
+// answer refuses as the owner does.
+func (cfg *Config) answer(w http.ResponseWriter, r *http.Request, d *adapter.Denied) {
+	if outer, ok := cfg.owner(r).(*request); ok {
+		cfg = outer.cfg
+	}
+	cfg.refuse(w, r, d)
+}
+
 // ClaimsFrom returns the claims of the request's token, as adapter.ClaimsFrom does.
 func ClaimsFrom[T any](r *http.Request) (T, error) { return adapter.ClaimsFrom[T](r.Context()) }
 

@@ -52,11 +52,7 @@ func (cfg *Config) serve(e adapter.Compiled, w http.ResponseWriter, r *http.Requ
 	var d *adapter.Denied
 	switch {
 	case errors.As(err, &d):
-		if outer, ok := cfg.owner(r).(*request); ok {
-			outer.cfg.refuse(w, r, d)
-			return
-		}
-		cfg.refuse(w, r, d)
+		cfg.answer(w, r, d)
 	case err != nil:
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	default:
