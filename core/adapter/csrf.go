@@ -131,10 +131,7 @@ func beginCSRF(g *csrf.Guard, x Exchange) *Denied {
 // checkCSRF returns one of the errors of package csrf, or why nobody can say who this is.
 func checkCSRF(g *csrf.Guard, x Exchange, s *session.Session, method, path string) error {
 	fetch(x, &csrfFields, 2)
-	silent := g.Check(csrf.Request{
-		Method: method, FetchSite: lent(x, "Sec-Fetch-Site"), Origin: lent(x, "Origin"),
-		Host: x.Host(), Secure: x.Secure(),
-	})
+	silent := checkPage(g, x, method)
 	if silent != nil && !errors.Is(silent, csrf.ErrNoOrigin) {
 		return silent
 	}
@@ -161,6 +158,21 @@ func checkCSRF(g *csrf.Guard, x Exchange, s *session.Session, method, path strin
 		return err
 	}
 	return g.Verify(token, binding, csrf.Action(method, path))
+}
+
+// checkPage is layer one.
+func checkPage(g *csrf.Guard, x Exchange, method string) error {
+	r := csrf.Request{
+		Method: method, FetchSite: lent(x, "Sec-Fetch-Site"), Origin: lent(x, "Origin"),
+		Host: x.Host(), Secure: x.Secure(),
+	}
+	err := g.Check(r)
+	if errors.Is(err, csrf.ErrNoOrigin) { // of few requests, which alone pay for another header
+		if r.Referer = x.HeaderLines("Referer"); len(r.Referer) > 0 {
+			err = g.Check(r)
+		}
+	}
+	return err
 }
 
 // carriesCredential reports whether the request may carry something that browsers send by

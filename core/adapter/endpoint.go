@@ -89,10 +89,7 @@ func (e *Endpoint) guardCookie(x Exchange) *Denied {
 	if d := checkLoopback(x, e.rotator.Cookie().InsecureHTTP()); d != nil {
 		return d
 	}
-	err := e.origins.Check(csrf.Request{
-		Method: x.Method(), FetchSite: x.HeaderLines("Sec-Fetch-Site"), Origin: x.HeaderLines("Origin"),
-		Host: x.Host(), Secure: x.Secure(),
-	})
+	err := checkPage(e.origins, x, x.Method())
 	// A client that says nothing about where it comes from is no browser, unless it
 	// brings a cookie.
 	if errors.Is(err, csrf.ErrNoOrigin) && len(x.HeaderLines("Cookie")) == 0 {

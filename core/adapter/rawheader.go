@@ -30,7 +30,7 @@ type Picked struct {
 	value [PickedMax][1]string
 	seen  [PickedMax]bool
 	lent  int                  // so many of the values, the first ones, are no copies
-	all   *[PickedMax][]string // if one is there twice or folded
+	all   *[PickedMax][]string // of those that are there twice, or of all if one is folded
 }
 
 const (
@@ -39,7 +39,7 @@ const (
 	// What is lent of fields that are there more than once or folded, so that nobody
 	// chooses what they cost. No rule needs more lines to refuse, and none allows the
 	// line ends that a longer fold is left with.
-	maxLent   = 64
+	maxLent   = 32
 	maxFolded = 1 << 10
 )
 
@@ -62,8 +62,14 @@ func (h RawHeader) Pick(p *Picked, names *[PickedMax]string, lend int) {
 				continue // as valueOf finds, at a fifth of the price
 			}
 			if v := valueOf(line, name); v != nil {
-				odd = odd || p.seen[i]
-				values[i], p.seen[i] = v, true
+				switch {
+				case !p.seen[i]:
+					values[i], p.seen[i] = v, true
+				case i < lend:
+					p.again(i, values[i], v)
+				default:
+					odd = true
+				}
 				break
 			}
 		}
@@ -93,6 +99,20 @@ func (h RawHeader) Pick(p *Picked, names *[PickedMax]string, lend int) {
 		start := b.Len()
 		b.Write(v)
 		p.value[i][0] = b.String()[start:]
+	}
+}
+
+// again notes a further value of a field that is lent, whose first one is given as well. It
+// is done in passing: somebody may send a thousand.
+func (p *Picked) again(i int, first, v []byte) {
+	if p.all == nil {
+		p.all = new([PickedMax][]string)
+	}
+	if p.all[i] == nil {
+		p.all[i] = append(make([]string, 0, maxLent), borrowed(first))
+	}
+	if len(p.all[i]) < maxLent {
+		p.all[i] = append(p.all[i], borrowed(v))
 	}
 }
 
@@ -142,7 +162,7 @@ func (p *Picked) find(name string) (lines []string, i int) {
 	switch i = slices.Index(p.names[:], name); {
 	case i < 0:
 		return nil, -1
-	case p.all != nil:
+	case p.all != nil && p.all[i] != nil:
 		return p.all[i], i
 	case !p.seen[i]:
 		return nil, i

@@ -104,7 +104,7 @@ func TestRawHeaderLendsWithinBounds(t *testing.T) {
 		{"two lines", "Origin: a\r\nHost: h\r\nOrigin: b\r\n\r\n", []string{"a", "b"}},
 		{"a fold", "Origin: a,\r\n b\r\n\r\n", []string{"a, b"}},
 		{"a long fold", "Origin: a\r\n " + strings.Repeat("b", 2000) + "\r\n\r\n", []string{"a\r\n " + strings.Repeat("b", 2000)}},
-		{"many lines", strings.Repeat("Origin: a\r\n", 5000) + "\r\n", slices.Repeat([]string{"a"}, 64)},
+		{"many lines", strings.Repeat("Origin: a\r\n", 5000) + "\r\n", slices.Repeat([]string{"a"}, 32)},
 	} {
 		t.Run(tt.desc, func(t *testing.T) {
 			p := pick(adapter.RawHeader(tt.raw), &all, len(all))
@@ -115,7 +115,7 @@ func TestRawHeaderLendsWithinBounds(t *testing.T) {
 	}
 	var p adapter.Picked
 	many := adapter.RawHeader(strings.Repeat("Origin: a\r\n", 5000) + "\r\n")
-	require.LessOrEqual(t, testing.AllocsPerRun(10, func() { p = adapter.Picked{}; many.Pick(&p, &all, len(all)) }), 10.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(10, func() { p = adapter.Picked{}; many.Pick(&p, &all, len(all)) }), 2.0)
 }
 
 // Relation: Pick, First and Lines say the same; and where net/textproto accepts the

@@ -6,8 +6,8 @@
 //
 // Layer one looks at the headers that browsers set and pages cannot: Sec-Fetch-Site,
 // which says how the page and the target are related (W3C Fetch Metadata), and Origin,
-// which says whose page it is (Fetch standard, "append a request Origin header"). Check
-// decides. Both are a browser's word and protect its user only: any other client writes
+// which says whose page it is (Fetch standard, "append a request Origin header"); where both
+// are absent, a Referer of another page speaks against a request. Check decides. Both are a browser's word and protect its user only: any other client writes
 // what it likes. A sibling host ("same-site") is not trusted by default: it may be
 // another team's, a customer's, or taken over, and SameSite cookies do reach us from
 // there.

@@ -2,6 +2,7 @@ package csrf
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/sallyport-go/sallyport/core/internal/origin"
 )
@@ -21,9 +22,9 @@ var (
 type Request struct {
 	// Method as received. It is case-sensitive (RFC 9110 section 9.1).
 	Method string
-	// FetchSite and Origin are all lines of Sec-Fetch-Site and of Origin. A line that
-	// is empty is a line.
-	FetchSite, Origin []string
+	// FetchSite, Origin and Referer are all lines of Sec-Fetch-Site, Origin and Referer. A
+	// line that is empty is a line. Referer counts only where the others are absent.
+	FetchSite, Origin, Referer []string
 	// Host is the Host header, and Secure whether the client spoke TLS. They count
 	// only without Config.PublicOrigin.
 	Host   string
@@ -64,23 +65,48 @@ func (g *Guard) Check(r Request) error {
 func (g *Guard) checkOrigin(r Request) error {
 	switch len(r.Origin) {
 	case 0:
+		return g.checkReferer(r)
+	case 1:
+		if g.knows(r.Origin[0], r) {
+			return nil
+		}
+	}
+	return ErrCrossSite
+}
+
+// checkReferer looks for a page elsewhere in what is left. A Referer is a witness against a
+// request and never for it: any page can do without (Referrer Policy, "no-referrer"), and
+// browsers so old that they send no Origin have been made to send another one's.
+func (g *Guard) checkReferer(r Request) error {
+	switch len(r.Referer) {
+	case 0:
 		return ErrNoOrigin
 	case 1:
-	default:
-		return ErrCrossSite
+		// RFC 9110 section 10.1.3: a URL, whose origin ends where its path begins.
+		from := r.Referer[0]
+		if scheme := strings.Index(from, "://"); scheme >= 0 {
+			if end := strings.IndexAny(from[scheme+3:], "/?#"); end >= 0 {
+				from = from[:scheme+3+end]
+			}
+		}
+		if g.knows(from, r) {
+			return ErrNoOrigin
+		}
 	}
-	from := r.Origin[0]
+	return ErrCrossSite
+}
+
+// knows reports whether from is the application's own origin or a trusted one.
+func (g *Guard) knows(from string, r Request) bool {
 	switch {
 	case g.trusts(from):
-		return nil
-	case g.public != "" && from == g.public:
-		return nil
+		return true
+	case g.public != "":
+		return from == g.public
 	// The scheme is compared too: whoever sits on the way can make pages of our http
 	// twin.
-	case g.public == "" && origin.IsHost(from, r.Host, r.Secure):
-		return nil
 	default:
-		return ErrCrossSite
+		return origin.IsHost(from, r.Host, r.Secure)
 	}
 }
 

@@ -254,3 +254,45 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 }
+
+// TestReferer: where nothing else says whose page it is, a Referer can only speak against a
+// request (F5).
+func TestReferer(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		referer []string
+		want    error
+	}{
+		{"none", nil, csrf.ErrNoOrigin},
+		{"own", lines(public + "/form?a=b#c"), csrf.ErrNoOrigin},
+		{"own without a path", lines(public), csrf.ErrNoOrigin},
+		{"own with a query alone", lines(public + "?next=https://evil.example/"), csrf.ErrNoOrigin},
+		{"trusted", lines(trusted + "/"), csrf.ErrNoOrigin},
+		{"of another page", lines(evil + "/"), csrf.ErrCrossSite},
+		{"of another page that names ours", lines(evil + "/" + public + "/"), csrf.ErrCrossSite},
+		{"of a host that begins as ours", lines(public + ".evil.example/"), csrf.ErrCrossSite},
+		{"of our http twin", lines("http://app.example.com/"), csrf.ErrCrossSite},
+		{"of another port", lines(public + ":8443/"), csrf.ErrCrossSite},
+		{"with a user", lines("https://app.example.com@evil.example/"), csrf.ErrCrossSite},
+		{"no URL", lines("app.example.com"), csrf.ErrCrossSite},
+		{"about:blank", lines("about:blank"), csrf.ErrCrossSite},
+		{"empty", lines(""), csrf.ErrCrossSite},
+		{"two", lines(public+"/", evil+"/"), csrf.ErrCrossSite},
+		{"two of ours", lines(public+"/", public+"/"), csrf.ErrCrossSite},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := newGuard(t, config)
+			r := csrf.Request{Method: "POST", Referer: tc.referer}
+			require.Equal(t, tc.want, g.Check(r))
+			r.Origin = lines(public)
+			require.NoError(t, g.Check(r), "an Origin is the better witness")
+			r.Origin, r.FetchSite = nil, lines("same-origin")
+			require.NoError(t, g.Check(r), "so is Sec-Fetch-Site")
+		})
+	}
+	without := newGuard(t, csrf.Config{})
+	r := csrf.Request{Method: "POST", Host: "app.example.com", Secure: true, Referer: lines(public + "/")}
+	require.Equal(t, csrf.ErrNoOrigin, without.Check(r))
+	r.Secure = false
+	require.Equal(t, csrf.ErrCrossSite, without.Check(r))
+}
