@@ -27,7 +27,7 @@ type Case struct {
 
 // Cases returns every case of the suite, in the order of the matrix.
 func Cases() []Case {
-	return slices.Concat(lifeCases(), subjectCases(), inputCases(), cookieCases(), trustCases(), commitCases(), tokenCases(), bearerCases(), refreshCases(), grantCases(), serviceCases(), signoutCases())
+	return slices.Concat(lifeCases(), subjectCases(), inputCases(), cookieCases(), trustCases(), commitCases(), tokenCases(), bearerCases(), refreshCases(), grantCases(), serviceCases(), signoutCases(), corsCases(), csrfCases())
 }
 
 // T is what a case works with: a clock, a store, an audit trail and servers.

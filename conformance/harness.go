@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/cors"
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/core/token"
@@ -21,9 +23,11 @@ type Harness struct {
 	// Start serves app on a free port of the loopback interface until the test
 	// ends, and returns the address, host:port.
 	//
-	// It mounts, from the outside in: the framework's panic recovery, quiet;
-	// the adapter's session middleware on all routes, twice if app.Twice; each
-	// route with its guards in order. The adapter's Bearer gets the same options as
+	// It mounts, from the outside in: the framework's panic recovery, quiet; the
+	// adapter's CORS on everything if app.CORS; the adapter's session middleware on all
+	// routes, twice if app.Twice; the adapter's CSRF on all routes if app.CSRF; the
+	// groups; each route with its guards in order. CORS and CSRF get the options of the
+	// session middleware, but for the skipper. The adapter's Bearer gets the same options as
 	// the session middleware; where that is mounted, ErrorHandler and skipper are
 	// left to it. It pins the routing so that adapters can
 	// be compared: paths match byte for byte (no redirect for a trailing slash,
@@ -58,8 +62,15 @@ type App struct {
 	Tokens *TokenService
 	// Late mounts the session middleware on each route behind its guards, which
 	// is a mistake, instead of in front of everything.
-	Late   bool
-	Routes []Route
+	Late bool
+	// CORS, if set, is mounted in front of the session middleware.
+	CORS *cors.Policy
+	// CSRF, if set, is mounted behind the session middleware; in front of it, which is
+	// a mistake, with CSRFOutside.
+	CSRF        *csrf.Guard
+	CSRFOutside bool
+	Routes      []Route
+	Groups      []Group
 	// Wrap, if set, goes around the whole server. A harness that is not on
 	// net/http ignores it; the suite uses it to prove itself with broken
 	// adapters.
@@ -100,8 +111,17 @@ type Route struct {
 	Handler      Handler
 }
 
-// Guard is one guard in front of a handler; exactly one field is set, but for
-// Optional.
+// Group is a group of routes, in the framework's own sense, with a policy by the adapter's
+// CORSGroups. Their paths begin with Prefix, "/api", and none of them is for OPTIONS.
+// App.CORS is then the policy of the group "/".
+type Group struct {
+	Prefix string
+	CORS   *cors.Policy
+	Routes []Route
+}
+
+// Guard is one middleware in front of a handler; exactly one field is set, but for
+// Optional and Anew.
 type Guard struct {
 	Login  bool
 	Roles  []string
@@ -109,6 +129,11 @@ type Guard struct {
 	Fresh  time.Duration
 	// Bearer is the adapter's Bearer with App.Verifier, Optional its option.
 	Bearer, Optional bool
+	// CORS and CSRF are the adapter's middleware of these names. With Anew CORS is
+	// constructed again for each request, as careless applications do.
+	CORS *cors.Policy
+	CSRF *csrf.Guard
+	Anew bool
 }
 
 // Claims is what Request.Claims decodes a token into.
@@ -137,6 +162,8 @@ type Request interface {
 	Principal() (core.Principal, error)
 	// Claims is the adapter's ClaimsFrom.
 	Claims() (Claims, error)
+	// CSRFToken is the adapter's CSRFToken, with an action CSRFTokenFor.
+	CSRFToken(method, path string) (string, error)
 	// Query and Body read the request; Body reads all of it.
 	Query(name string) string
 	Body() (string, error)

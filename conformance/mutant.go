@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 )
@@ -26,11 +27,12 @@ type Mutant struct {
 	Front    func(http.Handler) http.Handler
 	Config   func(*session.Config)
 	Rotation func(*refresh.Config)
+	Guard    func(*csrf.Config)
 }
 
 // Mutants returns the suite's mutants.
 func Mutants() []Mutant {
-	return slices.Concat(lifeMutants(), subjectMutants(), inputMutants(), cookieMutants(), trustMutants(), commitMutants(), bearerMutants(), refreshMutants())
+	return slices.Concat(lifeMutants(), subjectMutants(), inputMutants(), cookieMutants(), trustMutants(), commitMutants(), bearerMutants(), refreshMutants(), corsMutants(), csrfMutants())
 }
 
 // RunMutants runs every mutant's case under the harness and fails t for each that

@@ -34,7 +34,7 @@ func TestMutantsBreakOneThingAndNameACase(t *testing.T) {
 		seen[m.Name] = true
 		require.True(t, cases[m.Slug], "%s: no case %s", m.Name, m.Slug)
 		broken := 0
-		for _, set := range []bool{m.Store != nil, m.Families != nil, m.Front != nil, m.Config != nil, m.Rotation != nil} {
+		for _, set := range []bool{m.Store != nil, m.Families != nil, m.Front != nil, m.Config != nil, m.Rotation != nil, m.Guard != nil} {
 			if set {
 				broken++
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/labstack/echo/v4"
@@ -28,6 +29,15 @@ func startEcho(t testing.TB, app conformance.App) string {
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}))
 	var late []echo.MiddlewareFunc
 	cfg, bearer := echoConfig(app)
+	switch {
+	case len(app.Groups) > 0:
+		e.Use(authecho.CORSGroups(groups(app), bearer))
+	case app.CORS != nil:
+		e.Use(authecho.CORS(app.CORS, bearer))
+	}
+	if app.CSRF != nil && app.CSRFOutside {
+		e.Use(authecho.CSRF(app.CSRF, bearer))
+	}
 	if !app.NoMiddleware {
 		mounted := authecho.Session(app.Sessions, cfg)
 		if app.Late {
@@ -39,6 +49,9 @@ func startEcho(t testing.TB, app conformance.App) string {
 			e.Use(authecho.Session(app.Sessions))
 		}
 	}
+	if app.CSRF != nil && !app.CSRFOutside {
+		e.Use(authecho.CSRF(app.CSRF, bearer))
+	}
 	if app.Keys != nil {
 		e.GET(conformance.JWKSPath, authecho.JWKS(app.Keys))
 		e.HEAD(conformance.JWKSPath, authecho.JWKS(app.Keys))
@@ -46,13 +59,22 @@ func startEcho(t testing.TB, app conformance.App) string {
 	if app.Tokens != nil {
 		echoTokens(e, app, bearer)
 	}
-	for _, r := range app.Routes {
+	route := func(r conformance.Route) (echo.HandlerFunc, []echo.MiddlewareFunc) {
 		var guards []echo.MiddlewareFunc
 		for _, g := range r.Guards {
 			switch {
+			case g.CORS != nil && g.Anew:
+				guards = append(guards, func(next echo.HandlerFunc) echo.HandlerFunc {
+					return func(c echo.Context) error { return authecho.CORS(g.CORS, bearer)(next)(c) }
+				})
+			case g.CORS != nil:
+				guards = append(guards, authecho.CORS(g.CORS, bearer))
+			case g.CSRF != nil:
+				guards = append(guards, authecho.CSRF(g.CSRF, bearer))
 			case g.Bearer:
-				bearer.Optional = g.Optional
-				guards = append(guards, authecho.Bearer(app.Verifier, bearer))
+				own := bearer
+				own.Optional = g.Optional
+				guards = append(guards, authecho.Bearer(app.Verifier, own))
 			case g.Login:
 				guards = append(guards, authecho.RequireLogin())
 			case g.Fresh > 0:
@@ -63,7 +85,18 @@ func startEcho(t testing.TB, app conformance.App) string {
 				guards = append(guards, authecho.RequireRole(g.Roles...))
 			}
 		}
-		e.Add(r.Method, r.Path, func(c echo.Context) error { return r.Handler(&echoRequest{c}) }, append(guards, late...)...)
+		return func(c echo.Context) error { return r.Handler(&echoRequest{c}) }, append(guards, late...)
+	}
+	for _, r := range app.Routes {
+		h, guards := route(r)
+		e.Add(r.Method, r.Path, h, guards...)
+	}
+	for _, g := range app.Groups {
+		group := e.Group(g.Prefix)
+		for _, r := range g.Routes {
+			h, guards := route(r)
+			group.Add(r.Method, strings.TrimPrefix(r.Path, g.Prefix), h, guards...)
+		}
 	}
 	return serve(t, app, e)
 }
@@ -115,6 +148,12 @@ func (r *echoRequest) Session() *session.Session          { return authecho.Sess
 func (r *echoRequest) Principal() (core.Principal, error) { return authecho.PrincipalFrom(r.c) }
 func (r *echoRequest) Claims() (conformance.Claims, error) {
 	return authecho.ClaimsFrom[conformance.Claims](r.c)
+}
+func (r *echoRequest) CSRFToken(method, path string) (string, error) {
+	if method == "" {
+		return authecho.CSRFToken(r.c)
+	}
+	return authecho.CSRFTokenFor(r.c, method, path)
 }
 func (r *echoRequest) Query(name string) string           { return r.c.QueryParam(name) }
 func (r *echoRequest) SetHeader(name, value string)       { r.c.Response().Header().Set(name, value) }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,15 @@ func startFiber(t testing.TB, app conformance.App) string {
 	f.Use(recover.New())
 	var late []fiber.Handler
 	cfg, bearer := fiberConfig(app)
+	switch {
+	case len(app.Groups) > 0:
+		f.Use(authfiber.CORSGroups(groups(app), bearer))
+	case app.CORS != nil:
+		f.Use(authfiber.CORS(app.CORS, bearer))
+	}
+	if app.CSRF != nil && app.CSRFOutside {
+		f.Use(authfiber.CSRF(app.CSRF, bearer))
+	}
 	if !app.NoMiddleware {
 		mounted := authfiber.Session(app.Sessions, cfg)
 		if app.Late {
@@ -51,19 +61,29 @@ func startFiber(t testing.TB, app conformance.App) string {
 			f.Use(authfiber.Session(app.Sessions))
 		}
 	}
+	if app.CSRF != nil && !app.CSRFOutside {
+		f.Use(authfiber.CSRF(app.CSRF, bearer))
+	}
 	if app.Keys != nil {
 		f.Get(conformance.JWKSPath, authfiber.JWKS(app.Keys)) // and HEAD
 	}
 	if app.Tokens != nil {
 		fiberTokens(f, app, bearer)
 	}
-	for _, r := range app.Routes {
+	route := func(r conformance.Route) []fiber.Handler {
 		var chain []fiber.Handler
 		for _, g := range r.Guards {
 			switch {
+			case g.CORS != nil && g.Anew:
+				chain = append(chain, func(c *fiber.Ctx) error { return authfiber.CORS(g.CORS, bearer)(c) })
+			case g.CORS != nil:
+				chain = append(chain, authfiber.CORS(g.CORS, bearer))
+			case g.CSRF != nil:
+				chain = append(chain, authfiber.CSRF(g.CSRF, bearer))
 			case g.Bearer:
-				bearer.Optional = g.Optional
-				chain = append(chain, authfiber.Bearer(app.Verifier, bearer))
+				own := bearer
+				own.Optional = g.Optional
+				chain = append(chain, authfiber.Bearer(app.Verifier, own))
 			case g.Login:
 				chain = append(chain, authfiber.RequireLogin())
 			case g.Fresh > 0:
@@ -75,8 +95,16 @@ func startFiber(t testing.TB, app conformance.App) string {
 			}
 		}
 		chain = append(chain, late...)
-		chain = append(chain, func(c *fiber.Ctx) error { return r.Handler(&fiberRequest{c}) })
-		f.Add(r.Method, r.Path, chain...)
+		return append(chain, func(c *fiber.Ctx) error { return r.Handler(&fiberRequest{c}) })
+	}
+	for _, r := range app.Routes {
+		f.Add(r.Method, r.Path, route(r)...)
+	}
+	for _, g := range app.Groups {
+		group := f.Group(g.Prefix)
+		for _, r := range g.Routes {
+			group.Add(r.Method, strings.TrimPrefix(r.Path, g.Prefix), route(r)...)
+		}
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -139,6 +167,12 @@ func (r *fiberRequest) Session() *session.Session          { return authfiber.Se
 func (r *fiberRequest) Principal() (core.Principal, error) { return authfiber.PrincipalFrom(r.c) }
 func (r *fiberRequest) Claims() (conformance.Claims, error) {
 	return authfiber.ClaimsFrom[conformance.Claims](r.c)
+}
+func (r *fiberRequest) CSRFToken(method, path string) (string, error) {
+	if method == "" {
+		return authfiber.CSRFToken(r.c)
+	}
+	return authfiber.CSRFTokenFor(r.c, method, path)
 }
 func (r *fiberRequest) Query(name string) string           { return r.c.Query(name) }
 func (r *fiberRequest) SetHeader(name, value string)       { r.c.Set(name, value) }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -35,6 +36,15 @@ func startGin(t testing.TB, app conformance.App) string {
 	engine.Use(renderErrors)
 	var late []gin.HandlerFunc
 	cfg, bearer := ginConfig(app)
+	switch {
+	case len(app.Groups) > 0:
+		engine.Use(authgin.CORSGroups(groups(app), bearer))
+	case app.CORS != nil:
+		engine.Use(authgin.CORS(app.CORS, bearer))
+	}
+	if app.CSRF != nil && app.CSRFOutside {
+		engine.Use(authgin.CSRF(app.CSRF, bearer))
+	}
 	if !app.NoMiddleware {
 		mounted := authgin.Session(app.Sessions, cfg)
 		if app.Late {
@@ -46,6 +56,9 @@ func startGin(t testing.TB, app conformance.App) string {
 			engine.Use(authgin.Session(app.Sessions))
 		}
 	}
+	if app.CSRF != nil && !app.CSRFOutside {
+		engine.Use(authgin.CSRF(app.CSRF, bearer))
+	}
 	if app.Keys != nil {
 		engine.GET(conformance.JWKSPath, authgin.JWKS(app.Keys))
 		engine.HEAD(conformance.JWKSPath, authgin.JWKS(app.Keys))
@@ -53,13 +66,20 @@ func startGin(t testing.TB, app conformance.App) string {
 	if app.Tokens != nil {
 		ginTokens(engine, app, bearer)
 	}
-	for _, r := range app.Routes {
+	route := func(r conformance.Route) []gin.HandlerFunc {
 		var chain []gin.HandlerFunc
 		for _, g := range r.Guards {
 			switch {
+			case g.CORS != nil && g.Anew:
+				chain = append(chain, func(c *gin.Context) { authgin.CORS(g.CORS, bearer)(c) })
+			case g.CORS != nil:
+				chain = append(chain, authgin.CORS(g.CORS, bearer))
+			case g.CSRF != nil:
+				chain = append(chain, authgin.CSRF(g.CSRF, bearer))
 			case g.Bearer:
-				bearer.Optional = g.Optional
-				chain = append(chain, authgin.Bearer(app.Verifier, bearer))
+				own := bearer
+				own.Optional = g.Optional
+				chain = append(chain, authgin.Bearer(app.Verifier, own))
 			case g.Login:
 				chain = append(chain, authgin.RequireLogin())
 			case g.Fresh > 0:
@@ -71,12 +91,20 @@ func startGin(t testing.TB, app conformance.App) string {
 			}
 		}
 		chain = append(chain, late...)
-		chain = append(chain, func(c *gin.Context) {
+		return append(chain, func(c *gin.Context) {
 			if err := r.Handler(&ginRequest{c}); err != nil {
 				report(c, err)
 			}
 		})
-		engine.Handle(r.Method, r.Path, chain...)
+	}
+	for _, r := range app.Routes {
+		engine.Handle(r.Method, r.Path, route(r)...)
+	}
+	for _, g := range app.Groups {
+		group := engine.Group(g.Prefix)
+		for _, r := range g.Routes {
+			group.Handle(r.Method, strings.TrimPrefix(r.Path, g.Prefix), route(r)...)
+		}
 	}
 	return serve(t, app, engine)
 }
@@ -158,6 +186,12 @@ func (r *ginRequest) Session() *session.Session          { return authgin.Sessio
 func (r *ginRequest) Principal() (core.Principal, error) { return authgin.PrincipalFrom(r.c) }
 func (r *ginRequest) Claims() (conformance.Claims, error) {
 	return authgin.ClaimsFrom[conformance.Claims](r.c)
+}
+func (r *ginRequest) CSRFToken(method, path string) (string, error) {
+	if method == "" {
+		return authgin.CSRFToken(r.c)
+	}
+	return authgin.CSRFTokenFor(r.c, method, path)
 }
 func (r *ginRequest) Query(name string) string           { return r.c.Query(name) }
 func (r *ginRequest) SetHeader(name, value string)       { r.c.Header(name, value) }

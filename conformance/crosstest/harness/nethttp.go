@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-go/sallyport/conformance"
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adapter"
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
 	"github.com/sallyport-go/sallyport/examples/customadapter"
@@ -33,7 +34,7 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 	if app.Tokens != nil {
 		httpTokens(routes, app, bearer)
 	}
-	for _, r := range app.Routes {
+	route := func(r conformance.Route) http.Handler {
 		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			if err := r.Handler(&httpRequest{w, req}); err != nil {
 				renderHTTP(w, req, err)
@@ -44,9 +45,19 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 		}
 		for i := len(r.Guards) - 1; i >= 0; i-- {
 			switch g := r.Guards[i]; {
+			case g.CORS != nil && g.Anew:
+				next := h
+				h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					customadapter.CORS(g.CORS, bearer)(next).ServeHTTP(w, r)
+				})
+			case g.CORS != nil:
+				h = customadapter.CORS(g.CORS, bearer)(h)
+			case g.CSRF != nil:
+				h = customadapter.CSRF(g.CSRF, bearer)(h)
 			case g.Bearer:
-				bearer.Optional = g.Optional
-				h = customadapter.Bearer(app.Verifier, bearer)(h)
+				own := bearer
+				own.Optional = g.Optional
+				h = customadapter.Bearer(app.Verifier, own)(h)
 			case g.Login:
 				h = customadapter.RequireLogin()(h)
 			case g.Fresh > 0:
@@ -57,23 +68,47 @@ func startNetHTTP(t testing.TB, app conformance.App) string {
 				h = customadapter.RequireRole(g.Roles...)(h)
 			}
 		}
-		routes[r.Method+" "+r.Path] = h
+		return h
 	}
-	// Not http.ServeMux: it cleans paths and redirects.
-	var root http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h := routes[r.Method+" "+r.URL.EscapedPath()]; h != nil {
-			h.ServeHTTP(w, r)
-			return
+	for _, r := range app.Routes {
+		routes[r.Method+" "+r.Path] = route(r)
+	}
+	for _, g := range app.Groups {
+		for _, r := range g.Routes {
+			routes[r.Method+" "+r.Path] = route(r)
 		}
-		http.Error(w, "no such route", http.StatusNotFound)
-	})
+	}
+	root := router(routes)
+	if app.CSRF != nil && !app.CSRFOutside {
+		root = customadapter.CSRF(app.CSRF, bearer)(root)
+	}
 	if !app.NoMiddleware && !app.Late {
 		if app.Twice {
 			root = customadapter.Session(app.Sessions, customadapter.Config{})(root)
 		}
 		root = customadapter.Session(app.Sessions, cfg)(root)
 	}
+	if app.CSRF != nil && app.CSRFOutside {
+		root = customadapter.CSRF(app.CSRF, bearer)(root)
+	}
+	switch {
+	case len(app.Groups) > 0:
+		root = customadapter.CORSGroups(groups(app), bearer)(root)
+	case app.CORS != nil:
+		root = customadapter.CORS(app.CORS, bearer)(root)
+	}
 	return serve(t, app, recoverer(root))
+}
+
+// router is not http.ServeMux, which cleans paths and redirects.
+func router(routes map[string]http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := routes[r.Method+" "+r.URL.EscapedPath()]; h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "no such route", http.StatusNotFound)
+	})
 }
 
 // httpTokens mounts the token endpoints.
@@ -156,6 +191,12 @@ func (r *httpRequest) Session() *session.Session          { return customadapter
 func (r *httpRequest) Principal() (core.Principal, error) { return customadapter.PrincipalFrom(r.r) }
 func (r *httpRequest) Claims() (conformance.Claims, error) {
 	return customadapter.ClaimsFrom[conformance.Claims](r.r)
+}
+func (r *httpRequest) CSRFToken(method, path string) (string, error) {
+	if method == "" {
+		return customadapter.CSRFToken(r.w, r.r, "")
+	}
+	return customadapter.CSRFToken(r.w, r.r, csrf.Action(method, path))
 }
 func (r *httpRequest) Query(name string) string     { return r.r.URL.Query().Get(name) }
 func (r *httpRequest) SetHeader(name, value string) { r.w.Header().Set(name, value) }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-go/sallyport/conformance"
+	"github.com/sallyport-go/sallyport/core/cors"
 )
 
 // serve runs handler on a free loopback port until the test ends. Closing the
@@ -32,6 +33,18 @@ func serve(t testing.TB, app conformance.App, handler http.Handler) string {
 func clientIP(app conformance.App) netip.Addr {
 	ip, _ := netip.ParseAddr(app.ClientIP())
 	return ip
+}
+
+// groups are the policies by the paths that they are for.
+func groups(app conformance.App) map[string]*cors.Policy {
+	policies := map[string]*cors.Policy{}
+	if app.CORS != nil {
+		policies["/"] = app.CORS
+	}
+	for _, g := range app.Groups {
+		policies[g.Prefix] = g.CORS
+	}
+	return policies
 }
 
 // writer is what the net/http frameworks' handlers write to.

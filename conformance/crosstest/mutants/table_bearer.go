@@ -68,9 +68,9 @@ var bearerTransportMutants = []mutant{
 	},
 	{
 		name:    "fiber: the parsed header, in which one line counts",
-		file:    "fiber/bearer.go",
-		old:     "	r.x.fetch(&bearerFields, true)\n",
-		new:     "	adapter.RawHeader(\"Authorization: \"+c.Get(\"Authorization\")+\"\\r\\n\").Pick(&r.x.picked, &bearerFields, true)\n",
+		file:    "fiber/exchange.go",
+		old:     "Raw: raw(c), ",
+		new:     "Raw: adapter.RawHeader(\"Authorization: \" + c.Get(\"Authorization\") + \"\\r\\n\"), ",
 		adapter: "fiber", slug: "bearer/two-headers",
 	},
 	{
@@ -160,8 +160,8 @@ var bearerTransportMutants = []mutant{
 	{
 		name:    "a token in a cookie is taken (fiber)",
 		file:    "fiber/bearer.go",
-		old:     "	r.x.fetch(&bearerFields, true)\n",
-		new:     "	if raw := c.Cookies(\"access_token\"); raw != \"\" && c.Get(\"Authorization\") == \"\" {\n		adapter.RawHeader(\"Authorization: Bearer \"+raw+\"\\r\\n\").Pick(&r.x.picked, &bearerFields, true)\n	} else {\n		r.x.fetch(&bearerFields, true)\n	}\n",
+		old:     "\tif d := adapter.BeginBearer(",
+		new:     "\tif raw := c.Cookies(\"access_token\"); raw != \"\" && c.Get(\"Authorization\") == \"\" {\n\t\tr.x.Raw = adapter.RawHeader(\"Authorization: Bearer \" + raw + \"\\r\\n\")\n\t}\n\tif d := adapter.BeginBearer(",
 		adapter: "fiber", slug: "bearer/token-elsewhere-ignored",
 	},
 	{
@@ -221,21 +221,10 @@ var bearerTransportMutants = []mutant{
 		adapter: "echo", slug: "bearer/nested",
 	},
 	{
-		name: "CVE-2026-24894 FrankenPHP: one request's state is the next one's",
-		file: "fiber/bearer.go",
-		old: `func (m *middleware) bearer(c *fiber.Ctx) error {
-	if m.cfg.Next != nil && m.cfg.Next(c) {
-		return c.Next()
-	}
-	r := &tokenRequest{x:`,
-		new: `var reused = new(tokenRequest)
-
-func (m *middleware) bearer(c *fiber.Ctx) error {
-	if m.cfg.Next != nil && m.cfg.Next(c) {
-		return c.Next()
-	}
-	r := reused
-	*r = tokenRequest{x:`,
+		name:    "CVE-2026-24894 FrankenPHP: one request's state is the next one's",
+		file:    "fiber/bearer.go",
+		old:     "func (m *middleware) bearer(c *fiber.Ctx) error {\n\tr := &tokenRequest{x:",
+		new:     "var reused = new(tokenRequest)\n\nfunc (m *middleware) bearer(c *fiber.Ctx) error {\n\tr := reused\n\t*r = tokenRequest{x:",
 		adapter: "fiber", slug: "bearer/users-in-parallel",
 	},
 }
@@ -362,7 +351,7 @@ var bearerGuardMutants = []mutant{
 	},
 	{
 		name:    "fiber: what is skipped is verified all the same",
-		file:    "fiber/bearer.go",
+		file:    "fiber/session.go",
 		old:     "if m.cfg.Next != nil && m.cfg.Next(c) {",
 		new:     "if false {",
 		adapter: "fiber", slug: "bearer/skipped-request-has-no-token",
@@ -370,22 +359,22 @@ var bearerGuardMutants = []mutant{
 	{
 		name:    "gin: Bearer words refusals in its own way in front of an application that has one",
 		file:    "gin/guard.go",
-		old:     "outer != nil && m.cfg.ErrorHandler == nil {",
-		new:     "outer != nil && m.cfg.ErrorHandler != nil {",
+		old:     "\tif m.cfg.ErrorHandler == nil {\n\t\tswitch outer",
+		new:     "\tif m.cfg.ErrorHandler != nil {\n\t\tswitch outer",
 		adapter: "gin", slug: "bearer/own-error-handler",
 	},
 	{
 		name:    "echo: Bearer words refusals in its own way in front of an application that has one",
 		file:    "echo/guard.go",
-		old:     "outer != nil && m.cfg.ErrorHandler == nil {",
-		new:     "outer != nil && m.cfg.ErrorHandler != nil {",
+		old:     "; ok && m.cfg.ErrorHandler == nil {",
+		new:     "; ok && m.cfg.ErrorHandler != nil {",
 		adapter: "echo", slug: "bearer/own-error-handler",
 	},
 	{
 		name:    "fiber: Bearer words refusals in its own way in front of an application that has one",
 		file:    "fiber/guard.go",
-		old:     "outer != nil && m.cfg.ErrorHandler == nil {",
-		new:     "outer != nil && m.cfg.ErrorHandler != nil {",
+		old:     "; ok && m.cfg.ErrorHandler == nil {",
+		new:     "; ok && m.cfg.ErrorHandler != nil {",
 		adapter: "fiber", slug: "bearer/own-error-handler",
 	},
 	{

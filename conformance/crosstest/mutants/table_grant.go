@@ -341,8 +341,8 @@ var grantMutants = []mutant{
 	{
 		name:    "a cookie without Secure is served to anybody",
 		file:    "core/adapter/endpoint.go",
-		old:     "\tif e.rotator.Cookie().InsecureHTTP() && ",
-		new:     "\tif false && e.rotator.Cookie().InsecureHTTP() && ",
+		old:     "checkLoopback(x, e.rotator.Cookie().InsecureHTTP())",
+		new:     "checkLoopback(x, false)",
 		adapter: "nethttp", slug: "grant/insecure-http-is-loopback",
 	},
 	{
