@@ -5,6 +5,10 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export GOWORK := off
+# As in .ci/lib.sh: what is compiled does not depend on the folder, so that all clones
+# share it in the build cache.
+GOFLAGS := $(shell go env GOFLAGS 2>/dev/null)
+export GOFLAGS := $(strip $(GOFLAGS) $(if $(findstring -trimpath,$(GOFLAGS)),,-trimpath))
 
 DEMO        = cd examples && go run ./demo
 CONFORMANCE = .ci/conformance
@@ -37,6 +41,10 @@ test: ## Test every module, with the race detector (needs a C compiler)
 .PHONY: conformance
 conformance: ## Run the conformance suite on every adapter and print the matrix
 	@$(CONFORMANCE)
+
+.PHONY: browser
+browser: ## Drive Chromium through what cookies, origins and frames mean; screenshots in .ci/tmp/browser
+	@.ci/browser
 
 .PHONY: mutants
 mutants: ## Break each rule of core in turn; the suite must notice every time
@@ -71,7 +79,7 @@ consumer: ## Build the README's program outside the repository, as a user would
 	@.ci/consumer
 
 .PHONY: bench
-bench: ## Measure sessions, tokens and refresh tokens, and write docs/benchmarks*.md
+bench: ## Measure sessions, tokens, refresh tokens, CORS and CSRF, and write docs/benchmarks*.md
 	@cd bench && go run ./cmd/table $(BENCHFLAGS)
 
 .PHONY: microbench
