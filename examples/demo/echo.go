@@ -22,13 +22,16 @@ func newEcho(app *demo.App) server {
 	h := echoRoutes{app}
 	e := echo.New()
 	e.Renderer = echoPages{}
-	e.Use(middleware.Recover(), h.headers, authecho.Session(app.Sessions, authecho.Config{ErrorHandler: h.refused}))
+	e.Use(middleware.Recover(), authecho.CORS(app.CORS), h.headers, authecho.Session(app.Sessions, authecho.Config{ErrorHandler: h.refused}))
+	e.Use(authecho.CSRF(app.Guard, authecho.Config{Skipper: h.unchecked}))
 	e.StaticFS("/assets", demo.Assets())
 	e.GET("/", h.home)
 	e.POST("/login", h.login)
 	e.POST("/logout", h.logout)
 	e.POST("/cart", h.addToCart)
 	e.POST("/cart/empty", h.emptyCart)
+	e.POST("/gift", h.gift)
+	e.GET("/csrf", h.csrf)
 	e.GET("/clicks", h.clicks)
 	e.POST("/click", h.click)
 	e.POST("/attack/fixation", h.attack)
@@ -90,16 +93,46 @@ func (h echoRoutes) refused(c echo.Context, err error) error {
 	case !errors.As(err, &d) || c.Response().Committed:
 		return err
 	case demo.WantsPage(c.Request().Header.Get("Accept")):
-		return c.Render(d.Status, demo.RefusedPage, h.app.Refused(d))
+		p := h.app.Refused(d)
+		p.CSRF, _ = h.proof(c) // without one its form is refused, too
+		return c.Render(d.Status, demo.RefusedPage, p)
 	default:
 		return c.Blob(d.Status, "application/json; charset=utf-8", d.Body())
 	}
+}
+
+func (echoRoutes) unchecked(c echo.Context) bool {
+	h := c.Request().Header
+	return demo.Unchecked(c.Request().Method, h.Get("Origin"), h.Get("Sec-Fetch-Site"))
+}
+
+// proof is for the page that is answered.
+func (h echoRoutes) proof(c echo.Context) (string, error) {
+	if h.unchecked(c) {
+		return "", nil
+	}
+	return authecho.CSRFToken(c)
+}
+
+func (h echoRoutes) csrf(c echo.Context) error {
+	t, err := h.proof(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, echo.Map{"csrf_token": t})
+}
+
+func (h echoRoutes) gift(c echo.Context) error {
+	return h.then(c, h.app.Gift(authecho.SessionFrom(c)), "/#h-forgery")
 }
 
 func (h echoRoutes) home(c echo.Context) error { return h.showHome(c, http.StatusOK, "") }
 
 func (h echoRoutes) showHome(c echo.Context, status int, formError string) error {
 	p, err := h.app.Home(c.Request().Context(), authecho.SessionFrom(c), formError)
+	if err == nil {
+		p.CSRF, err = h.proof(c)
+	}
 	if err != nil {
 		return err
 	}
@@ -301,6 +334,9 @@ func (h echoRoutes) orders(c echo.Context) error {
 func (h echoRoutes) page(name, title string) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		p, err := h.app.Plain(authecho.SessionFrom(c), title)
+		if err == nil {
+			p.CSRF, err = h.proof(c)
+		}
 		if err != nil {
 			return err
 		}

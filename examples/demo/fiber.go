@@ -34,13 +34,16 @@ func newFiber(app *demo.App) server {
 		IdleTimeout:           time.Minute,
 		// No WriteTimeout: it would end the stream of events.
 	})
-	f.Use(recover.New(), h.headers, authfiber.Session(app.Sessions, authfiber.Config{ErrorHandler: h.refused}))
+	f.Use(recover.New(), authfiber.CORS(app.CORS), h.headers, authfiber.Session(app.Sessions, authfiber.Config{ErrorHandler: h.refused}))
+	f.Use(authfiber.CSRF(app.Guard, authfiber.Config{Next: h.unchecked}))
 	f.Use("/assets", filesystem.New(filesystem.Config{Root: http.FS(demo.Assets())}))
 	f.Get("/", h.home)
 	f.Post("/login", h.login)
 	f.Post("/logout", h.logout)
 	f.Post("/cart", h.addToCart)
 	f.Post("/cart/empty", h.emptyCart)
+	f.Post("/gift", h.gift)
+	f.Get("/csrf", h.csrf)
 	f.Get("/clicks", h.clicks)
 	f.Post("/click", h.click)
 	f.Post("/attack/fixation", h.attack)
@@ -109,16 +112,45 @@ func (h fiberRoutes) refused(c *fiber.Ctx, err error) error {
 	}
 	c.Status(d.Status)
 	if demo.WantsPage(c.Get("Accept")) {
-		return c.Render(demo.RefusedPage, h.app.Refused(d))
+		p := h.app.Refused(d)
+		p.CSRF, _ = h.proof(c) // without one its form is refused, too
+		return c.Render(demo.RefusedPage, p)
 	}
 	c.Set("Content-Type", "application/json; charset=utf-8")
 	return c.Send(d.Body())
+}
+
+func (fiberRoutes) unchecked(c *fiber.Ctx) bool {
+	return demo.Unchecked(c.Method(), c.Get("Origin"), c.Get("Sec-Fetch-Site"))
+}
+
+// proof is for the page that is answered.
+func (h fiberRoutes) proof(c *fiber.Ctx) (string, error) {
+	if h.unchecked(c) {
+		return "", nil
+	}
+	return authfiber.CSRFToken(c)
+}
+
+func (h fiberRoutes) csrf(c *fiber.Ctx) error {
+	t, err := h.proof(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"csrf_token": t})
+}
+
+func (h fiberRoutes) gift(c *fiber.Ctx) error {
+	return h.then(c, h.app.Gift(authfiber.SessionFrom(c)), "/#h-forgery")
 }
 
 func (h fiberRoutes) home(c *fiber.Ctx) error { return h.showHome(c, fiber.StatusOK, "") }
 
 func (h fiberRoutes) showHome(c *fiber.Ctx, status int, formError string) error {
 	p, err := h.app.Home(c.UserContext(), authfiber.SessionFrom(c), formError)
+	if err == nil {
+		p.CSRF, err = h.proof(c)
+	}
 	if err != nil {
 		return err
 	}
@@ -322,6 +354,9 @@ func (h fiberRoutes) orders(c *fiber.Ctx) error {
 func (h fiberRoutes) page(name, title string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		p, err := h.app.Plain(authfiber.SessionFrom(c), title)
+		if err == nil {
+			p.CSRF, err = h.proof(c)
+		}
 		if err != nil {
 			return err
 		}

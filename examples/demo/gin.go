@@ -21,13 +21,16 @@ func newGin(app *demo.App) server {
 	h := ginRoutes{app}
 	r := gin.New()
 	r.SetHTMLTemplate(demo.Pages)
-	r.Use(gin.Recovery(), h.headers, authgin.Session(app.Sessions, authgin.Config{ErrorHandler: h.refused}))
+	r.Use(gin.Recovery(), authgin.CORS(app.CORS), h.headers, authgin.Session(app.Sessions, authgin.Config{ErrorHandler: h.refused}))
+	r.Use(authgin.CSRF(app.Guard, authgin.Config{Skip: h.unchecked}))
 	r.StaticFS("/assets", &gin.OnlyFilesFS{FileSystem: http.FS(demo.Assets())})
 	r.GET("/", h.home)
 	r.POST("/login", h.login)
 	r.POST("/logout", h.logout)
 	r.POST("/cart", h.addToCart)
 	r.POST("/cart/empty", h.emptyCart)
+	r.POST("/gift", h.gift)
+	r.GET("/csrf", h.csrf)
 	r.GET("/clicks", h.clicks)
 	r.POST("/click", h.click)
 	r.POST("/attack/fixation", h.attack)
@@ -81,16 +84,44 @@ func (h ginRoutes) refused(c *gin.Context, err error) {
 	switch {
 	case !errors.As(err, &d) || c.Writer.Written():
 	case demo.WantsPage(c.GetHeader("Accept")):
-		c.HTML(d.Status, demo.RefusedPage, h.app.Refused(d))
+		p := h.app.Refused(d)
+		p.CSRF, _ = h.proof(c) // without one its form is refused, too
+		c.HTML(d.Status, demo.RefusedPage, p)
 	default:
 		c.Data(d.Status, "application/json; charset=utf-8", d.Body())
 	}
 }
 
+func (ginRoutes) unchecked(c *gin.Context) bool {
+	return demo.Unchecked(c.Request.Method, c.GetHeader("Origin"), c.GetHeader("Sec-Fetch-Site"))
+}
+
+// proof is for the page that is answered.
+func (h ginRoutes) proof(c *gin.Context) (string, error) {
+	if h.unchecked(c) {
+		return "", nil
+	}
+	return authgin.CSRFToken(c)
+}
+
+func (h ginRoutes) csrf(c *gin.Context) {
+	t, err := h.proof(c)
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"csrf_token": t})
+}
+
+func (h ginRoutes) gift(c *gin.Context) { h.then(c, h.app.Gift(authgin.SessionFrom(c)), "/#h-forgery") }
+
 func (h ginRoutes) home(c *gin.Context) { h.showHome(c, http.StatusOK, "") }
 
 func (h ginRoutes) showHome(c *gin.Context, status int, formError string) {
 	p, err := h.app.Home(c.Request.Context(), authgin.SessionFrom(c), formError)
+	if err == nil {
+		p.CSRF, err = h.proof(c)
+	}
 	if err != nil {
 		authgin.Fail(c, err)
 		return
@@ -287,6 +318,9 @@ func (h ginRoutes) orders(c *gin.Context) {
 func (h ginRoutes) page(name, title string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		p, err := h.app.Plain(authgin.SessionFrom(c), title)
+		if err == nil {
+			p.CSRF, err = h.proof(c)
+		}
 		if err != nil {
 			authgin.Fail(c, err)
 			return

@@ -42,6 +42,12 @@ var frameworks = []struct {
 	{"Fiber", 8083, newFiber},
 }
 
+// The origins beside them: the single-page application that they trust, and a page that
+// they do not.
+const otherPort = 8085
+
+var otherNames = [2]string{"the single-page application", "the hostile page"}
+
 const maxNodes = 9
 
 // config is what the command line says.
@@ -97,15 +103,18 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 	listeners := make([][]net.Listener, len(frameworks))
 	for i, f := range frameworks {
 		for n := range cfg.nodes {
-			addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(f.port+10*n))
-			l, err := net.Listen("tcp", addr)
+			l, err := listen(out, f.name, f.port+10*n)
 			if err != nil {
-				fmt.Fprintf(out, "%s is taken, so %s gets a free port.\n", addr, f.name)
-				if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-					return err
-				}
+				return err
 			}
 			listeners[i] = append(listeners[i], l)
+		}
+	}
+	var others [2]net.Listener
+	for i, name := range otherNames {
+		var err error
+		if others[i], err = listen(out, name, otherPort+i); err != nil {
+			return err
 		}
 	}
 	orders, stopChild, err := startChild(issuers(listeners))
@@ -113,7 +122,7 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 		return err
 	}
 	defer stopChild()
-	d, err := start(listeners, stores, demo.Options{Orders: orders, Clock: clock})
+	d, err := start(listeners, others, stores, demo.Options{Orders: orders, Clock: clock})
 	if err != nil {
 		return err
 	}
@@ -130,6 +139,17 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 	}
 }
 
+// listen opens a port, or a free one if that is taken.
+func listen(out io.Writer, name string, port int) (net.Listener, error) {
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		fmt.Fprintf(out, "%s is taken, so %s gets a free port.\n", addr, name)
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	return l, err
+}
+
 // issuers are the URLs of the first node of each framework, which stand for all its
 // nodes.
 func issuers(listeners [][]net.Listener) (urls []string) {
@@ -142,12 +162,13 @@ func issuers(listeners [][]net.Listener) (urls []string) {
 // running is the demo while it serves.
 type running struct {
 	apps    []*demo.App // the nodes of a framework side by side
-	servers []server
-	failed  chan error // gets what each server returns
+	servers []server    // theirs, and those of the other origins
+	failed  chan error  // gets what each server returns
 }
 
-// start serves every framework on its listeners, one for each of stores.
-func start(listeners [][]net.Listener, stores []demo.Stores, o demo.Options) (*running, error) {
+// start serves every framework on its listeners, one for each of stores, and the other
+// origins on theirs.
+func start(listeners [][]net.Listener, others [2]net.Listener, stores []demo.Stores, o demo.Options) (*running, error) {
 	var sites []demo.Site
 	for i, f := range frameworks {
 		for n, l := range listeners[i] {
@@ -158,9 +179,10 @@ func start(listeners [][]net.Listener, stores []demo.Stores, o demo.Options) (*r
 			sites = append(sites, site)
 		}
 	}
+	o.SPA, o.Hostile = "http://"+others[0].Addr().String(), "http://"+others[1].Addr().String()
 	o.Secret = make([]byte, 32)
 	_, _ = rand.Read(o.Secret) // never fails
-	d := &running{failed: make(chan error, len(sites))}
+	d := &running{failed: make(chan error, len(sites)+len(others))}
 	for _, f := range frameworks {
 		for n := range stores {
 			o.Stores, o.Join = stores[n], nil
@@ -174,7 +196,8 @@ func start(listeners [][]net.Listener, stores []demo.Stores, o demo.Options) (*r
 			d.apps, d.servers = append(d.apps, app), append(d.servers, f.build(app))
 		}
 	}
-	for i, l := range slices.Concat(listeners...) {
+	d.servers = append(d.servers, newHTTPServer(demo.Application(sites)), newHTTPServer(demo.Hostile(sites)))
+	for i, l := range append(slices.Concat(listeners...), others[:]...) {
 		go func() { d.failed <- d.servers[i].Serve(l) }()
 	}
 	return d, nil
@@ -190,8 +213,10 @@ func (d *running) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	errs := make(chan error, len(d.servers))
-	for i, s := range d.servers {
-		d.apps[i].Close()
+	for _, a := range d.apps {
+		a.Close()
+	}
+	for _, s := range d.servers {
 		go func() { errs <- s.Shutdown(ctx) }()
 	}
 	var err error
@@ -220,6 +245,8 @@ func welcome(out io.Writer, apps []*demo.App, cfg config) {
 		}
 		fmt.Fprintln(out)
 	}
+	fmt.Fprintf(out, "  %-6s %s, a single-page application on an origin that they trust\n", "SPA", apps[0].SPA)
+	fmt.Fprintf(out, "  %-6s %s, a page on one that they do not\n", "Foe", apps[0].Hostile)
 	fmt.Fprintf(out, "  %-6s %s/orders, a process of its own that has their public keys and nothing else\n", "Orders", apps[0].Orders)
 	if cfg.redis != "" {
 		fmt.Fprintf(out, "  %-6s %s\n", "Redis", cfg.redis)
@@ -248,5 +275,8 @@ const try = `  put something into the cart, log in, and find it still there unde
   get an access token, tamper with it, log out and use it again
   rotate the signing key and watch it take over, revoke it and see its tokens die
   let a thief copy a refresh token, put the clock forward, and see him found out
+  log in to the single-page application, open it in a second tab, log out in one
+  choose "None" as its API, and see that what nobody knows is no log-out
+  let the hostile page read and write in your name, and see what it gets
   watch the audit events while you do
 `

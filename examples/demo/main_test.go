@@ -39,11 +39,11 @@ func startAll(t *testing.T, g gate, now func() time.Time, stores ...demo.Stores)
 	if stores == nil {
 		stores = []demo.Stores{{}}
 	}
-	return serve(t, listen(t, len(stores)), stores, demo.Options{Slow: g.wait, Now: now})
+	return serve(t, openAll(t, len(stores)), stores, demo.Options{Slow: g.wait, Now: now})
 }
 
-// listen opens free ports for nodes of every framework.
-func listen(t *testing.T, nodes int) [][]net.Listener {
+// openAll opens free ports for nodes of every framework.
+func openAll(t *testing.T, nodes int) [][]net.Listener {
 	t.Helper()
 	listeners := make([][]net.Listener, len(frameworks))
 	for i := range frameworks {
@@ -58,7 +58,13 @@ func listen(t *testing.T, nodes int) [][]net.Listener {
 
 func serve(t *testing.T, listeners [][]net.Listener, stores []demo.Stores, o demo.Options) *running {
 	t.Helper()
-	d, err := start(listeners, stores, o)
+	var others [2]net.Listener
+	for i := range others {
+		var err error
+		others[i], err = net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+	}
+	d, err := start(listeners, others, stores, o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, d.stop(), "everything ends within the time that stop allows")
@@ -265,7 +271,8 @@ func TestVaultWantsAFreshProof(t *testing.T) {
 			require.Contains(t, refused.body, `action="/step-up"`)
 			require.Contains(t, refused.Header.Get("WWW-Authenticate"), `error="insufficient_user_authentication", max_age="60"`)
 			b.get("/me", http.StatusOK)
-			a := b.post("/step-up", url.Values{"password": {"wonderland"}, "to": {"vault"}}, http.StatusSeeOther)
+			a := b.submit("/step-up", url.Values{"password": {"wonderland"}, "to": {"vault"}, "csrf_token": {field(t, refused.body)}})
+			require.Equal(t, http.StatusSeeOther, a.StatusCode)
 			require.Equal(t, "/vault", a.Header.Get("Location"))
 			b.get("/vault", http.StatusOK)
 		})

@@ -25,7 +25,7 @@ func stopped() *demo.Clock {
 // stopped.
 func eachStopped(t *testing.T, f func(t *testing.T, app *demo.App, g gate)) {
 	g := gate{make(chan struct{}), make(chan struct{})}
-	d := serve(t, listen(t, 1), []demo.Stores{{}}, demo.Options{Clock: stopped(), Slow: g.wait})
+	d := serve(t, openAll(t, 1), []demo.Stores{{}}, demo.Options{Clock: stopped(), Slow: g.wait})
 	for _, app := range d.apps {
 		t.Run(app.Name, func(t *testing.T) { f(t, app, g) })
 	}
@@ -354,7 +354,7 @@ func TestRefreshOnTwoNodes(t *testing.T) {
 	stores, disconnect, err := connect(t.Context(), addr, 2, clock)
 	require.NoError(t, err)
 	t.Cleanup(disconnect)
-	d := serve(t, listen(t, 2), stores, demo.Options{Clock: clock})
+	d := serve(t, openAll(t, 2), stores, demo.Options{Clock: clock})
 	for i, f := range frameworks {
 		t.Run(f.name, func(t *testing.T) {
 			one := visit(t, d.apps[2*i])

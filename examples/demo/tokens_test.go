@@ -288,7 +288,7 @@ func TestRotateAndRevokeKeys(t *testing.T) {
 }
 
 func TestSecondProcess(t *testing.T) {
-	listeners := listen(t, 1)
+	listeners := openAll(t, 1)
 	orders, stop, err := startChild(issuers(listeners))
 	require.NoError(t, err)
 	t.Cleanup(stop)

@@ -1,4 +1,8 @@
 // Sessions, access tokens and refresh tokens in an Echo application: go run ./echo
+//
+//	proof=$(curl -s -c jar 127.0.0.1:8082/csrf | cut -d'"' -f4)
+//	curl -b jar -c jar -H "X-CSRF-Token: $proof" -d 'user=alice&password=wonderland' 127.0.0.1:8082/login
+//	curl -b jar 127.0.0.1:8082/me
 package main
 
 import (
@@ -17,6 +21,8 @@ import (
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/cors"
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/memstore"
 	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
@@ -49,15 +55,24 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	guard, errGuard := csrf.New(csrf.Config{Cookie: cookie.Config{Name: "echo-csrf", InsecureHTTP: true}})
+	policy, errPolicy := cors.New(cors.Config{
+		Origins: []string{"http://127.0.0.1:3000"}, RequestHeaders: []string{"Authorization"},
+	})
+	if err := errors.Join(errGuard, errPolicy); err != nil {
+		log.Fatal(err)
+	}
 	e := echo.New()
 	e.Server.ReadHeaderTimeout = 5 * time.Second
-	e.Use(middleware.Recover(), authecho.Session(sessions))
-	e.GET("/", home)
-	e.POST("/login", login)
-	e.POST("/logout", logout, authecho.RequireLogin())
-	e.GET("/me", me, authecho.RequireLogin())
-	e.POST("/language", change, authecho.RequireFresh(5*time.Minute))
-	e.POST("/token", issue(t.issuer), authecho.RequireLogin())
+	e.Use(middleware.Recover(), authecho.CORSGroups(map[string]*cors.Policy{"/api": policy})) // what pages of that origin may use
+	web := e.Group("", authecho.Session(sessions), authecho.CSRF(guard))                      // browsers: a cookie, and proof that it is meant
+	web.GET("/", home)
+	web.GET("/csrf", proof)
+	web.POST("/login", login)
+	web.POST("/logout", logout, authecho.RequireLogin())
+	web.GET("/me", me, authecho.RequireLogin())
+	web.POST("/language", change, authecho.RequireFresh(5*time.Minute))
+	web.POST("/token", issue(t.issuer), authecho.RequireLogin())
 	e.GET("/.well-known/jwks.json", authecho.JWKS(t.keys))
 	e.POST("/auth/login", authecho.TokenLogin(t.rotator, check))
 	e.POST("/auth/refresh", authecho.Refresh(t.rotator))
@@ -116,6 +131,15 @@ func home(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, echo.Map{"visits": n, "notices": shown})
+}
+
+// proof is what a page sends along with each POST, as X-CSRF-Token or the field csrf_token.
+func proof(c echo.Context) error {
+	t, err := authecho.CSRFToken(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, echo.Map{"csrf_token": t})
 }
 
 func login(c echo.Context) error {

@@ -1,4 +1,8 @@
 // Sessions, access tokens and refresh tokens in a Fiber application: go run ./fiber
+//
+//	proof=$(curl -s -c jar 127.0.0.1:8083/csrf | cut -d'"' -f4)
+//	curl -b jar -c jar -H "X-CSRF-Token: $proof" -d 'user=alice&password=wonderland' 127.0.0.1:8083/login
+//	curl -b jar 127.0.0.1:8083/me
 package main
 
 import (
@@ -16,6 +20,8 @@ import (
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/cors"
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/memstore"
 	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
@@ -48,14 +54,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	guard, errGuard := csrf.New(csrf.Config{Cookie: cookie.Config{Name: "fiber-csrf", InsecureHTTP: true}})
+	policy, errPolicy := cors.New(cors.Config{
+		Origins: []string{"http://127.0.0.1:3000"}, RequestHeaders: []string{"Authorization"},
+	})
+	if err := errors.Join(errGuard, errPolicy); err != nil {
+		log.Fatal(err)
+	}
 	app := fiber.New(fiber.Config{ReadTimeout: 5 * time.Second})
-	app.Use(recover.New(), authfiber.Session(sessions))
-	app.Get("/", home)
-	app.Post("/login", login)
-	app.Post("/logout", authfiber.RequireLogin(), logout)
-	app.Get("/me", authfiber.RequireLogin(), me)
-	app.Post("/language", authfiber.RequireFresh(5*time.Minute), change)
-	app.Post("/token", authfiber.RequireLogin(), issue(t.issuer))
+	app.Use(recover.New(), authfiber.CORSGroups(map[string]*cors.Policy{"/api": policy})) // what pages of that origin may use
 	app.Get("/.well-known/jwks.json", authfiber.JWKS(t.keys))
 	app.Post("/auth/login", authfiber.TokenLogin(t.rotator, check))
 	app.Post("/auth/refresh", authfiber.Refresh(t.rotator))
@@ -63,6 +70,16 @@ func main() {
 	api := app.Group("/api", authfiber.Bearer(t.verifier)) // knows tokens and no cookie
 	api.Get("/orders", authfiber.RequireScope("orders:read"), orders)
 	api.Post("/logout-everywhere", logoutEverywhere(t.revocations))
+	// Last: what Fiber mounts on "/" runs for all routes after it. These are for browsers,
+	// which send a cookie, and prove that it is meant.
+	web := app.Group("/", authfiber.Session(sessions), authfiber.CSRF(guard))
+	web.Get("/", home)
+	web.Get("/csrf", proof)
+	web.Post("/login", login)
+	web.Post("/logout", authfiber.RequireLogin(), logout)
+	web.Get("/me", authfiber.RequireLogin(), me)
+	web.Post("/language", authfiber.RequireFresh(5*time.Minute), change)
+	web.Post("/token", authfiber.RequireLogin(), issue(t.issuer))
 	log.Fatal(app.Listen(addr))
 }
 
@@ -114,6 +131,15 @@ func home(c *fiber.Ctx) error {
 		return err
 	}
 	return c.JSON(fiber.Map{"visits": n, "notices": shown})
+}
+
+// proof is what a page sends along with each POST, as X-CSRF-Token or the field csrf_token.
+func proof(c *fiber.Ctx) error {
+	t, err := authfiber.CSRFToken(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"csrf_token": t})
 }
 
 func login(c *fiber.Ctx) error {

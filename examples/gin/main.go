@@ -1,4 +1,8 @@
 // Sessions, access tokens and refresh tokens in a Gin application: go run ./gin
+//
+//	proof=$(curl -s -c jar 127.0.0.1:8081/csrf | cut -d'"' -f4)
+//	curl -b jar -c jar -H "X-CSRF-Token: $proof" -d 'user=alice&password=wonderland' 127.0.0.1:8081/login
+//	curl -b jar 127.0.0.1:8081/me
 package main
 
 import (
@@ -16,6 +20,8 @@ import (
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/audit"
 	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/cors"
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/memstore"
 	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/revocation"
@@ -48,14 +54,23 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	guard, errGuard := csrf.New(csrf.Config{Cookie: cookie.Config{Name: "gin-csrf", InsecureHTTP: true}})
+	policy, errPolicy := cors.New(cors.Config{
+		Origins: []string{"http://127.0.0.1:3000"}, RequestHeaders: []string{"Authorization"},
+	})
+	if err := errors.Join(errGuard, errPolicy); err != nil {
+		log.Fatal(err)
+	}
 	router := gin.Default()
-	router.Use(authgin.Session(sessions))
-	router.GET("/", home)
-	router.POST("/login", login)
-	router.POST("/logout", authgin.RequireLogin(), logout)
-	router.GET("/me", authgin.RequireLogin(), me)
-	router.POST("/language", authgin.RequireFresh(5*time.Minute), change)
-	router.POST("/token", authgin.RequireLogin(), issue(t.issuer))
+	router.Use(authgin.CORSGroups(map[string]*cors.Policy{"/api": policy}))  // what pages of that origin may use
+	web := router.Group("/", authgin.Session(sessions), authgin.CSRF(guard)) // browsers: a cookie, and proof that it is meant
+	web.GET("/", home)
+	web.GET("/csrf", proof)
+	web.POST("/login", login)
+	web.POST("/logout", authgin.RequireLogin(), logout)
+	web.GET("/me", authgin.RequireLogin(), me)
+	web.POST("/language", authgin.RequireFresh(5*time.Minute), change)
+	web.POST("/token", authgin.RequireLogin(), issue(t.issuer))
 	router.GET("/.well-known/jwks.json", authgin.JWKS(t.keys))
 	router.POST("/auth/login", authgin.TokenLogin(t.rotator, check))
 	router.POST("/auth/refresh", authgin.Refresh(t.rotator))
@@ -114,6 +129,16 @@ func home(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"visits": n, "notices": shown})
+}
+
+// proof is what a page sends along with each POST, as X-CSRF-Token or the field csrf_token.
+func proof(c *gin.Context) {
+	t, err := authgin.CSRFToken(c)
+	if err != nil {
+		authgin.Fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"csrf_token": t})
 }
 
 func login(c *gin.Context) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/sallyport-go/sallyport/core/cookie"
+	"github.com/sallyport-go/sallyport/core/cors"
+	"github.com/sallyport-go/sallyport/core/csrf"
 	"github.com/sallyport-go/sallyport/core/memstore"
 	"github.com/sallyport-go/sallyport/core/refresh"
 	"github.com/sallyport-go/sallyport/core/session"
@@ -49,7 +51,11 @@ type App struct {
 	Rotator   *refresh.Rotator
 	Refreshed *token.Verifier // of the Rotator's access tokens
 	Clock     *Clock          // of the Rotator
-	Orders    string          // where the second service is; "" if there is none
+	CORS      *cors.Policy
+	Guard     *csrf.Guard
+	SPA       string // the origin that is trusted
+	Hostile   string // one that is not
+	Orders    string // where the second service is; "" if there is none
 	Log       *Log
 
 	issuerName   string
@@ -78,6 +84,8 @@ type Options struct {
 	// Join is another node of the application, whose issuer and keys this one has
 	// too. nil: it is the first.
 	Join *App
+	// SPA is the origin of Application, and Hostile that of Hostile.
+	SPA, Hostile string
 	// Orders is the URL of the service that verifies this one's tokens elsewhere.
 	Orders string
 	// Slow is what a slow request waits for. Default: two seconds.
@@ -93,7 +101,7 @@ type Options struct {
 func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 	done := make(chan struct{})
 	a := &App{
-		Site: site, Sites: sites, Orders: o.Orders, Log: newLog(done), slow: o.Slow, done: done,
+		Site: site, Sites: sites, SPA: o.SPA, Hostile: o.Hostile, Orders: o.Orders, Log: newLog(done), slow: o.Slow, done: done,
 		close: sync.OnceFunc(func() { close(done) }),
 		client: &http.Client{
 			Timeout:       5 * time.Second,
@@ -133,7 +141,10 @@ func New(site Site, cookieName string, sites []Site, o Options) (*App, error) {
 	if err := a.issueTokens(cookieName, o); err != nil {
 		return nil, err
 	}
-	return a, a.rotateTokens(cookieName, o)
+	if err := a.rotateTokens(cookieName, o); err != nil {
+		return nil, err
+	}
+	return a, a.guardOrigins(cookieName, o)
 }
 
 // Close ends what would otherwise keep a server from shutting down: open streams

@@ -54,12 +54,14 @@ type Page struct {
 	Info      *session.Info
 	Visits    int64
 	Clicks    int64
+	Gifts     int64
 	Cart      Cart
 	Notices   []string
 	Reports   []Report
 	Devices   []Device
 	Error     string // about the form that was sent
 	Denied    *adapter.Denied
+	CSRF      string // the token for the page's forms and scripts
 }
 
 // Products and Users are here for the templates.
@@ -114,6 +116,9 @@ func (a *App) Home(ctx context.Context, s *session.Session, formError string) (*
 		return nil, err
 	}
 	if p.Clicks, err = clicks.Get(s); err != nil {
+		return nil, err
+	}
+	if p.Gifts, err = gifts.Get(s); err != nil {
 		return nil, err
 	}
 	if p.Cart, _, err = cartKey.Get(s); err != nil {

@@ -77,11 +77,12 @@ func (a *App) rotateTokens(app string, o Options) (err error) {
 		return err
 	}
 	cfg := refresh.Config{
-		Issuer:    issuer,
-		Wired:     []string{refreshAudience}, // a.Refreshed is the only verifier, and has the registry
-		Transport: refresh.Cookie,
-		Cookie:    refresh.CookieConfig{Name: app + "-refresh", InsecureHTTP: true},
-		Audit:     a.Log, Now: a.Clock.Now,
+		Issuer:         issuer,
+		Wired:          []string{refreshAudience}, // a.Refreshed is the only verifier, and has the registry
+		Transport:      refresh.Cookie,
+		Cookie:         refresh.CookieConfig{Name: app + "-refresh", InsecureHTTP: true},
+		TrustedOrigins: []string{o.SPA},
+		Audit:          a.Log, Now: a.Clock.Now,
 	}
 	if o.Secret != nil {
 		cfg.Secrets = [][]byte{o.Secret}

@@ -9,7 +9,17 @@ const add = (list, text) => {
   list.append(li);
   return li;
 };
-const post = (path) => fetch(path, { method: "POST", redirect: "manual" });
+// What changes something carries the token of the log-in that the page was made for, or of
+// the next one.
+let proof = document.querySelector('meta[name="csrf-token"]').content;
+const send = async (path, init) => {
+  const go = () => fetch(path, { ...init, method: "POST", headers: { ...init.headers, "X-CSRF-Token": proof } });
+  const answer = await go();
+  if (answer.status !== 403 || (await answer.clone().json().catch(() => ({}))).error !== "CSRF_REJECTED") return answer;
+  proof = (await (await fetch("/csrf")).json()).csrf_token;
+  return go();
+};
+const post = (path) => send(path, { redirect: "manual" });
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 const experiment = (button, run) => {

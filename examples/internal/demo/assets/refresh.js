@@ -13,7 +13,7 @@ if (refreshPart) {
 
   // play asks the demo for what a page cannot do, and for how things stand.
   const play = async (act) => {
-    const answer = await fetch("/auth/play", { method: "POST", body: new URLSearchParams({ act, after: last }) });
+    const answer = await send("/auth/play", { body: new URLSearchParams({ act, after: last }) });
     if (!answer.ok) throw new Error(`POST /auth/play: ${answer.status}`);
     const scene = await answer.json();
     last = scene.last;
@@ -54,7 +54,7 @@ if (refreshPart) {
   // A request of a tab. What comes back is what was answered, and to whom.
   const json = { method: "POST", headers: { "Content-Type": "application/json" } };
   const request = async (who, path, options) => {
-    const answer = await fetch(path, options);
+    const answer = await (options.method === "POST" ? send : fetch)(path, options);
     const body = await answer.json().catch(() => ({}));
     if (body.access_token) {
       tabs[who] = body.access_token;

@@ -28,10 +28,10 @@ if (tokenPart) {
     return `${encode(new TextEncoder().encode(JSON.stringify(header)))}.${raw.split(".")[1]}.`;
   };
 
-  const form = (fields) => ({ method: "POST", body: new URLSearchParams(fields), redirect: "manual" });
+  const form = (fields) => ({ body: new URLSearchParams(fields), redirect: "manual" });
   const bearer = (...raw) => ({ headers: { Authorization: raw.map((r) => `Bearer ${r}`).join(", ") } });
   const issue = async (purpose) => {
-    const answer = await fetch("/token", form({ for: purpose }));
+    const answer = await send("/token", form({ for: purpose }));
     if (!answer.ok) throw answer;
     const body = await answer.json();
     return { raw: body.access_token, expires: new Date(body.expires) };
@@ -95,7 +95,7 @@ if (tokenPart) {
     twice: () => show("GET /api/whoami, two tokens in the Authorization header",
       fetch("/api/whoami", bearer(token.raw, token.raw))),
     body: () => show("POST /api/whoami, a token in the header and one in the form",
-      fetch("/api/whoami", { ...form({ access_token: token.raw }), ...bearer(token.raw) })),
+      send("/api/whoami", { ...form({ access_token: token.raw }), ...bearer(token.raw) })),
     greeting: () => show("GET /api/greeting, where a token is optional, without one", fetch("/api/greeting")),
     greetingBad: () => show("GET /api/greeting, where a token is optional, with a bad one",
       fetch("/api/greeting", bearer(flip(token.raw, 2))), "Optional is for no token. A bad one is refused everywhere."),
@@ -109,7 +109,7 @@ if (tokenPart) {
   const end = async (path) => {
     const orders = await issue("orders");
     await whoami("before", token.raw);
-    await fetch(path, { method: "POST", redirect: "manual" });
+    await post(path);
     await whoami(`after POST ${path}`, token.raw,
       "The application asks its revocations about every token, so this one died with the session.");
     await show(`GET /orders of the second process, after POST ${path}`, fetch("/orders", bearer(orders.raw)),
@@ -174,7 +174,7 @@ if (tokenPart) {
     }
   };
   const act = async (path, fields) => {
-    const answer = await fetch(path, form(fields));
+    const answer = await send(path, form(fields));
     const body = await answer.json().catch(() => ({}));
     $("keys-result").textContent = answer.ok ? "" : `${answer.status} ${body.error || ""}: ${meaning[body.error] || ""}`;
     await list();
