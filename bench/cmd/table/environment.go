@@ -39,6 +39,12 @@ var (
 		"github.com/gomodule/redigo",
 		"github.com/redis/rueidis",
 	}
+	crossModules = []string{
+		"github.com/rs/cors",
+		"github.com/gin-contrib/cors",
+		"github.com/gorilla/csrf",
+		"github.com/justinas/nosurf",
+	}
 	refreshModules = []string{
 		"github.com/golang-jwt/jwt/v5",
 		"github.com/redis/rueidis",

@@ -1,9 +1,10 @@
 // Command table measures every row and writes docs/benchmarks.md and its siblings for
-// access tokens and for refresh tokens. It is run in the folder of module bench:
+// access tokens, for refresh tokens and for other origins. It is run in the folder of module bench:
 //
 //	go run ./cmd/table
 //	go run ./cmd/table -only tokens
 //	go run ./cmd/table -only refresh
+//	go run ./cmd/table -only cross
 //
 // Each row runs in a process of its own, so that no row pays for the heap or the
 // goroutines of another. A round runs all rows in a shuffled order; what is
@@ -48,6 +49,10 @@ var pages = []page{
 		name: "refresh", file: "benchmarks-refresh.md", modules: refreshModules, write: refreshing,
 		groups: []string{"Rotate", "Endpoint", "Remote", "Refused", "Check", "Sight", "Entries", "Families"},
 	},
+	{
+		name: "cross", file: "benchmarks-cross.md", modules: crossModules, write: crossing,
+		groups: []string{"CORS", "CORSHostile", "CSRF", "Guard"},
+	},
 }
 
 // has reports whether a row is on the page.
@@ -59,7 +64,7 @@ func (p page) has(row string) bool {
 func main() {
 	quick := flag.Bool("quick", false, "one round, printed instead of written")
 	rounds := flag.Int("rounds", 5, "how often each row runs")
-	only := flag.String("only", "", "sessions, tokens or refresh; by default all are measured")
+	only := flag.String("only", "", "sessions, tokens, refresh or cross; by default all are measured")
 	dir := flag.String("dir", filepath.Join("..", "docs"), "folder to write to")
 	flag.Parse()
 	if err := run(*quick, *rounds, *only, *dir); err != nil {
@@ -186,7 +191,7 @@ func duration(name string) string {
 		return "50000x"
 	case strings.HasPrefix(name, "Redis/") && strings.HasSuffix(name, "/create"):
 		return "20000x"
-	case strings.HasPrefix(name, "Hostile/"):
+	case strings.HasPrefix(name, "Hostile/"), strings.HasPrefix(name, "CORSHostile/"):
 		return "50ms"
 	default:
 		return "250ms"
