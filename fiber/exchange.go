@@ -97,15 +97,14 @@ func (x *exchange) AddHeader(name, value string) { x.c.Response().Header.Add(nam
 // AddVary implements adapter.Varying.
 func (x *exchange) AddVary(line string) bool {
 	h := &x.c.Response().Header
-	lines := h.PeekAll(fiber.HeaderVary)
-	for _, l := range lines {
+	if h.Peek(fiber.HeaderVary) == nil { // of nearly all answers
+		h.SetCanonical(utils.UnsafeBytes(fiber.HeaderVary), utils.UnsafeBytes(line))
+		return true
+	}
+	for _, l := range h.PeekAll(fiber.HeaderVary) {
 		if string(l) == line {
 			return false
 		}
-	}
-	if len(lines) == 0 {
-		h.SetCanonical(utils.UnsafeBytes(fiber.HeaderVary), utils.UnsafeBytes(line))
-		return true
 	}
 	h.Add(fiber.HeaderVary, line)
 	return true
