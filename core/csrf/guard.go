@@ -75,8 +75,8 @@ func (g *Guard) checkOrigin(r Request) error {
 }
 
 // checkReferer looks for a page elsewhere in what is left. A Referer is a witness against a
-// request and never for it: any page can do without (Referrer Policy, "no-referrer"), and
-// browsers so old that they send no Origin have been made to send another one's.
+// request and never for it: pages decide whether there is one and how much of it (Referrer
+// Policy), so a page elsewhere can do without, and is then no better known than a program.
 func (g *Guard) checkReferer(r Request) error {
 	switch len(r.Referer) {
 	case 0:

@@ -76,8 +76,8 @@ var bearerTransportMutants = []mutant{
 	{
 		name:    "a field that is there twice is read once",
 		file:    "core/adapter/rawheader.go",
-		old:     "odd = odd || p.seen[i]",
-		new:     "odd = odd || false",
+		old:     "					p.again(i, values[i], v)\n",
+		new:     "",
 		adapter: "fiber", slug: "bearer/two-headers",
 	},
 	{

@@ -299,22 +299,22 @@ var grantMutants = []mutant{
 	{
 		name:    "CVE-2026-27978 class: null is no origin",
 		file:    "core/csrf/guard.go",
-		old:     "\tfrom := r.Origin[0]\n",
-		new:     "\tfrom := r.Origin[0]\n\tif from == \"null\" {\n\t\treturn ErrNoOrigin\n\t}\n",
+		old:     "\t\tif g.knows(r.Origin[0], r) {\n",
+		new:     "\t\tif r.Origin[0] == \"null\" {\n\t\t\treturn ErrNoOrigin\n\t\t}\n\t\tif g.knows(r.Origin[0], r) {\n",
 		adapter: "nethttp", slug: "grant/no-browser",
 	},
 	{
 		name:    "of two origins the first counts",
 		file:    "core/csrf/guard.go",
-		old:     "\tcase 1:\n\tdefault:\n\t\treturn ErrCrossSite\n\t}\n\tfrom",
-		new:     "\tdefault:\n\t}\n\tfrom",
+		old:     "\tcase 1:\n\t\tif g.knows(r.Origin[0], r) {\n",
+		new:     "\tdefault:\n\t\tif g.knows(r.Origin[0], r) {\n",
 		adapter: "nethttp", slug: "grant/cross-site",
 	},
 	{
 		name:    "CVE-2025-47909 class: origins are compared by their end",
 		file:    "core/csrf/guard.go",
-		old:     "\tcase g.public != \"\" && from == g.public:",
-		new:     "\tcase g.public != \"\" && len(from) > 8 && len(g.public) > 8 && len(from) >= len(g.public) && from[:len(g.public)] == g.public:",
+		old:     "\t\treturn from == g.public\n",
+		new:     "\t\treturn strings.HasPrefix(from, g.public)\n",
 		adapter: "nethttp", slug: "grant/cross-site",
 	},
 	{
