@@ -10,7 +10,7 @@ import (
 
 // corsOrderCases are about CORS in the wrong place, and beside tokens.
 func corsOrderCases() []Case {
-	return []Case{corsBehindLogin(), corsBehindBearer(), corsBearer()}
+	return []Case{corsBehindLogin(), corsInFrontAndBehind(), corsBehindBearer(), corsBearer()}
 }
 
 // corsMisplaced is what is added to the answer of a route whose CORS cannot work.
@@ -34,19 +34,42 @@ func corsBehindLogin() Case {
 				t.forget()
 				for _, lines := range [][]string{nil, {corsFrom(corsPage)}, {corsFrom(corsEvil)}} {
 					for _, method := range []string{"GET", "POST"} {
-						a := s.corsIs(b.Do(method, "/late", lines...), 500, append([]string{"Vary: Cookie"}, corsMisplaced...)...)
+						a := s.corsIs(b.Do(method, "/late", lines...), 500, append([]string{"Vary: Cookie", corsVary}, corsMisplaced...)...)
 						Equal(t, "error code", a.Code(), "AUTH_MIDDLEWARE_FAILURE")
 						t.Calls(OpLoad)
 						s.corsIs(s.Do(method, "/late", lines...), 401, corsAnonymous...)
 						t.Calls()
 					}
 				}
-				s.corsIs(b.Do("OPTIONS", "/late", corsAsks(corsPage, "GET")...), 500, append([]string{"Vary: Cookie"}, corsMisplaced...)...)
+				s.corsIs(b.Do("OPTIONS", "/late", corsAsks(corsPage, "GET")...), 500, append([]string{"Vary: Cookie", corsVaryPreflight}, corsMisplaced...)...)
 				t.Calls(OpLoad)
 				s.corsIs(s.Do("OPTIONS", "/late", corsAsks(corsPage, "GET")...), 401, corsAnonymous...)
 				Equal(t, "runs of the handler", c.runs, 0)
 				t.nothing()
 			}
+		},
+	}
+}
+
+func corsInFrontAndBehind() Case {
+	return Case{
+		ID: "X11", Slug: "cors/in-front-and-behind",
+		Rule:   "CORS behind a guard is no mistake where another one stands in front, which answers the preflights; the last one decides about the request.",
+		Clause: "Fetch, CORS-preflight fetch; DESIGN section 6",
+		Run: func(t *T) {
+			p := t.policy(corsConfig())
+			app := standard()
+			app.CORS = p
+			s := t.Serve(app.with("GET", "/late", whoami, Guard{Login: true}, Guard{CORS: p}))
+			b := s.Browser()
+			b.Post("/login?user=alice")
+			t.forget()
+			granted := append(corsActual(corsPage), "Vary: Cookie", "Cache-Control: private")
+			s.corsSays(b.Do("GET", "/late", corsFrom(corsPage)), "subject=alice", granted...)
+			s.corsSays(b.Do("GET", "/late", corsFrom(corsEvil)), "subject=alice", corsVary, "Vary: Cookie", "Cache-Control: private")
+			t.Calls(OpLoad, OpLoad)
+			s.corsPreflight("/late", corsGranted(corsPage), corsAsks(corsPage, "GET")...)
+			t.nothing()
 		},
 	}
 }
@@ -67,12 +90,12 @@ func corsBehindBearer() Case {
 			s := t.Serve(c.App)
 			good := authorization(k.Issue("alice").Token)
 			for _, lines := range [][]string{nil, {corsFrom(corsPage)}, {corsFrom(corsEvil)}} {
-				a := s.corsIs(s.Do("GET", "/late", append([]string{good}, lines...)...), 500, append([]string{"Vary: Authorization"}, corsMisplaced...)...)
+				a := s.corsIs(s.Do("GET", "/late", append([]string{good}, lines...)...), 500, append([]string{"Vary: Authorization", corsVary}, corsMisplaced...)...)
 				Equal(t, "error code", a.Code(), "AUTH_MIDDLEWARE_FAILURE")
 				s.Check(s.Do("GET", "/late", lines...), refused(core.MissingCredentials))
 			}
 			a := s.Do("OPTIONS", "/late", append(corsAsks(corsPage, "GET"), good)...)
-			s.corsIs(a, 500, append([]string{"Vary: Authorization"}, corsMisplaced...)...)
+			s.corsIs(a, 500, append([]string{"Vary: Authorization", corsVaryPreflight}, corsMisplaced...)...)
 			a = s.Do("OPTIONS", "/late", corsAsks(corsPage, "GET")...)
 			Equal(t, "status", a.Status, 401)
 			s.corsSilent(a)

@@ -11,7 +11,7 @@ import (
 // csrfOriginCases are about layer one: what browsers say about where a request comes from.
 func csrfOriginCases() []Case {
 	return []Case{
-		csrfOriginTable(), csrfOriginLines(), csrfOriginAbsent(), csrfHTTPTwin(), csrfProxyScheme(), csrfPublicOrigin(),
+		csrfOriginTable(), csrfHostInTarget(), csrfOriginLines(), csrfOriginAbsent(), csrfHTTPTwin(), csrfProxyScheme(), csrfPublicOrigin(),
 		csrfFetchSite(), csrfSameOriginIsNoToken(), csrfFetchSiteJunk(), csrfTrustedExact(), csrfTrustedSite(),
 	}
 }
@@ -34,6 +34,23 @@ func (s *csrfServer) welcome(tabs []*csrfTab, lines ...string) {
 	for _, b := range tabs {
 		b.refused(b.transfer(lines...), audit.CauseTokenMissing)
 		b.passed(b.transfer(append(lines, b.with())...))
+	}
+}
+
+func csrfHostInTarget() Case {
+	return Case{
+		ID: "F5", Slug: "csrf/host-in-target",
+		Rule:   "The host that an Origin is compared with is that of the Host header: a target that looks like a URL in the middle of it, which any page can send, names none.",
+		Clause: "RFC 9112 section 3.2.1; DESIGN section 6",
+		Run: func(t *T) {
+			s := t.csrfServe(csrf.Config{})
+			for _, b := range s.bothTabs() {
+				for _, target := range []string{"//evil.example/transfer?://", "//evil.example/transfer?a=http://b", "//evil.example:80/transfer?://"} {
+					b.refused(b.post(target, "Origin: http://evil.example"), audit.CauseCrossSite)
+					b.refused(b.post(target, "Origin: http://evil.example", b.with()), audit.CauseCrossSite)
+				}
+			}
+		},
 	}
 }
 

@@ -2,6 +2,7 @@ package authfiber
 
 import (
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
 
 	"github.com/sallyport-go/sallyport/core/adapter"
 	"github.com/sallyport-go/sallyport/core/cors"
@@ -28,7 +29,7 @@ func CORSGroups(policies map[string]*cors.Policy, cfg ...Config) fiber.Handler {
 func (m *middleware) cors(c *fiber.Ctx) error {
 	policy := m.Policy
 	if m.Groups != nil {
-		policy = m.Groups.Policy(c.Path(), !c.App().Config().CaseSensitive)
+		policy = m.Groups.Policy(c.Path(), utils.UnsafeString(c.Context().URI().Path()), !c.App().Config().CaseSensitive)
 	}
 	if policy == nil {
 		return c.Next()

@@ -159,10 +159,10 @@ func TestCORSGroups(t *testing.T) {
 		// The path that one router reads differently from another has no policy.
 		{"/api/../top", "", ""},
 		{"/api//top", "", ""},
-		// Fiber takes a path as it was sent.
-		{"/api/..%2ftop", "api", "api"},
-		{"/%61pi/x", "rest", ""},
-		{"/users%2f7/x", "rest", ""},
+		// Fiber's router takes a path as it was sent, and its file server by what it means.
+		{"/api/..%2ftop", "", ""},
+		{"/%61pi/x", "", ""},
+		{"/users%2f7/x", "", ""},
 	} {
 		for _, e := range []struct {
 			name, want string
@@ -187,7 +187,7 @@ func TestCORSGroups(t *testing.T) {
 	}
 	t.Run("actual", func(t *testing.T) {
 		for path, from := range map[string]string{
-			"/api/x": "api", "/api/none": "api", "/api/v1/y": "inner", "/users/7/posts": "user", "/top": "rest", "/none": "rest", "/%61pi/x": "rest",
+			"/api/x": "api", "/api/none": "api", "/api/v1/y": "inner", "/users/7/posts": "user", "/top": "rest", "/none": "rest",
 		} {
 			res, _ := do(t, four, "GET "+path, "Origin: https://"+from+".example")
 			require.Equal(t, actual("https://"+from+".example"), crossHeaders(res), path)

@@ -40,7 +40,10 @@ func raw(c *fiber.Ctx) adapter.RawHeader {
 
 func (x *exchange) Method() string { return adapter.Method(x.c.Method()) }
 func (x *exchange) Path() string   { return string(x.c.Context().URI().PathOriginal()) }
-func (x *exchange) Host() string   { return string(x.c.Context().Host()) }
+
+// Host is the header's. fasthttp takes what stands behind "//" in the target for a host as
+// soon as "://" is anywhere in it, and any page can send the target "//evil.example/?://".
+func (x *exchange) Host() string { return string(x.c.Request().Header.Host()) }
 
 // Committed is always false: fasthttp sends headers after the handlers.
 func (x *exchange) Committed() bool { return false }

@@ -195,6 +195,7 @@ func (s *tokenIdentity) authorize() error {
 	if s.token == nil {
 		return core.ErrAnonymous
 	}
+	s.required = true
 	return nil
 }
 

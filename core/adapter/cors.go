@@ -19,7 +19,7 @@ func ForCORS(pkg string, policy *cors.Policy) Construct {
 	}
 }
 
-var errBehindGuard = errors.New("adapter: CORS stands behind a guard, where no preflight arrives: it carries no credentials. Mount it in front")
+var errBehindGuard = errors.New("adapter: CORS stands behind a guard, which refuses preflights: they carry no credentials. Mount it in front")
 
 // Varying is an Exchange that can tell whether its answer has a line of Vary already.
 type Varying interface {
@@ -34,10 +34,12 @@ type Varying interface {
 // Where a request passes several policies the last one has the last word: what one further
 // out allowed is taken back.
 func ServeCORS(p *cors.Policy, x Exchange) (preflight bool, d *Denied) {
-	if id := identityFrom(x.Context()); id != nil && id.guarded() {
+	r := cors.Request{Method: x.Method()}
+	first := addVary(x, cors.Vary(r.Method))
+	// Where another one stands in front, preflights are answered by that.
+	if id := identityFrom(x.Context()); first && id != nil && id.guarded() {
 		return false, deny(core.AuthMiddlewareFailure, errBehindGuard)
 	}
-	r := cors.Request{Method: x.Method()}
 	if r.Method != "OPTIONS" {
 		fetch(x, &originField, PickedMax)
 		r.Origin = lent(x, "Origin")
@@ -48,14 +50,8 @@ func ServeCORS(p *cors.Policy, x Exchange) (preflight bool, d *Denied) {
 		r.RequestHeaders = lent(x, corsFields[2])
 		r.PrivateNetwork = lent(x, corsFields[3])
 	}
-	if again := !addVary(x, cors.Vary(r.Method)); again && x.ResponseHeader("Access-Control-Allow-Origin") != "" {
-		for _, name := range [...]string{
-			"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
-		} {
-			x.SetHeader(name, "")
-		}
-	}
 	a := p.Decide(r)
+	takeBack(x, &a, first)
 	for _, h := range a.Headers() {
 		x.SetHeader(h.Name, h.Value)
 	}
@@ -63,6 +59,24 @@ func ServeCORS(p *cors.Policy, x Exchange) (preflight bool, d *Denied) {
 		p.Tell(x.Context(), audit.Event{Cause: a.Cause, ClientIP: x.ClientIP(), UserAgent: cut(x.Header("User-Agent"))}, r)
 	}
 	return a.Preflight, nil
+}
+
+// takeBack removes what another policy, or the application by itself, has allowed already. It
+// matters most where a is next to nothing: Access-Control-Allow-Credentials from elsewhere
+// would make a policy without credentials one with them.
+func takeBack(x Exchange, a *cors.Answer, first bool) {
+	if !a.Allowed() && x.ResponseHeader("Access-Control-Allow-Origin") == "" {
+		return // without that one the others mean nothing
+	}
+	if !a.Allowed() {
+		x.SetHeader("Access-Control-Allow-Origin", "")
+	}
+	if !a.Credentials() {
+		x.SetHeader("Access-Control-Allow-Credentials", "")
+	}
+	if !first {
+		x.SetHeader("Access-Control-Expose-Headers", "")
+	}
 }
 
 // addVary adds a line of Vary, beside those of others, and returns false if the answer has

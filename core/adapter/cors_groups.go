@@ -2,8 +2,9 @@ package adapter
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
-	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,21 +31,30 @@ func ForCORSGroups(pkg string, policies map[string]*cors.Policy) Construct {
 		if len(policies) == 0 {
 			bad("", "names no group")
 		}
-		g := &CORSGroups{}
-		for prefix, policy := range policies {
+		g, seen := &CORSGroups{}, map[string]bool{}
+		for _, prefix := range slices.Sorted(maps.Keys(policies)) {
+			policy := policies[prefix]
 			if reason := prefixReason(prefix); reason != "" {
 				bad(prefix, reason)
+				continue
+			}
+			if same := parameters.ReplaceAllString(strings.ToLower(prefix), "/:"); seen[same] {
+				bad(prefix, "is the same as another but for the name of a parameter, or for its case, which not every router knows")
+			} else {
+				seen[same] = true
 			}
 			if policy == nil {
 				bad(prefix, "has no policy: make one with cors.New")
 			}
 			g.innermost = append(g.innermost, corsGroup{segmentsOf(prefix), policy})
 		}
-		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		slices.SortFunc(g.innermost, inside)
 		return construct(Compiled{Groups: g}, pkg, "CORSGroups", cfg, errs)
 	}
 }
+
+// parameters are those of a prefix.
+var parameters = regexp.MustCompile("/:[^/:]+")
 
 func prefixReason(prefix string) string {
 	switch {
@@ -54,6 +64,8 @@ func prefixReason(prefix string) string {
 		return ""
 	case strings.ContainsAny(prefix, "*?#%+"):
 		return "is not a path as routes are written, without wildcards; what is below it is meant anyway"
+	case strings.Contains(parameters.ReplaceAllString(prefix, "/"), ":"):
+		return "has a colon that does not begin a parameter: a parameter is a whole segment, with a name"
 	case !plain(prefix) || strings.HasSuffix(prefix, "/"):
 		return `ends with a slash, or has an empty, "." or ".." segment`
 	default:
@@ -65,31 +77,56 @@ func segmentsOf(prefix string) []string {
 	if prefix == "/" {
 		return nil
 	}
-	return strings.Split(strings.Clone(prefix[min(len(prefix), 1):]), "/")
+	return strings.Split(strings.Clone(prefix[1:]), "/")
 }
 
-// inside puts a group in front of those that it lies in, and a name in front of a
-// parameter, as routers do.
+// inside puts a group in front of those that it lies in, and a name in front of a parameter,
+// segment by segment, as routers do: "/admin" is no tenant of "/:tenant/reports".
 func inside(a, b corsGroup) int {
-	if n := cmp.Compare(len(b.segments), len(a.segments)); n != 0 {
-		return n
-	}
-	return slices.CompareFunc(a.segments, b.segments, func(x, y string) int {
-		switch p, q := x[:min(len(x), 1)] == ":", y[:min(len(y), 1)] == ":"; {
-		case p && !q:
+	for i := range min(len(a.segments), len(b.segments)) {
+		x, y := a.segments[i], b.segments[i]
+		switch p, q := isParameter(x), isParameter(y); {
+		case p && q || x == y:
+		case p:
 			return 1
-		case q && !p:
+		case q:
 			return -1
 		default:
 			return strings.Compare(x, y)
 		}
-	})
+	}
+	return cmp.Compare(len(b.segments), len(a.segments))
 }
 
+func isParameter(segment string) bool { return segment[0] == ':' }
+
 // Policy returns the policy of the innermost group that a path lies in, nil if it lies in
-// none. With fold the names in it have no case. A path that has two readings, because some
-// routers shorten it, lies nowhere.
-func (g *CORSGroups) Policy(path string, fold bool) *cors.Policy {
+// none. With fold the names in it have no case.
+//
+// raw is the path as it was sent, decoded what it means. Routers go by one or the other, and
+// file servers and proxies behind a catch-all by the other one again, so both have to lie in
+// the same group. A path that has two readings, because some shorten it, lies nowhere.
+func (g *CORSGroups) Policy(raw, decoded string, fold bool) *cors.Policy {
+	p := g.policy(decoded, fold)
+	if raw != decoded && g.policy(raw, fold) != p {
+		return nil
+	}
+	return p
+}
+
+// PolicyOf is Policy for frameworks on net/http. pattern is the route that the router has
+// found, "" if it is not known: it has to lie in the same group as the path, so that a route
+// with parameters is not opened by a group that its path only looks like. A catch-all says
+// nothing of that, and no router says where the request will go that follows a preflight.
+func (g *CORSGroups) PolicyOf(pattern string, r *http.Request) *cors.Policy {
+	p := g.Policy(cmp.Or(r.URL.RawPath, r.URL.Path), r.URL.Path, false)
+	if r.Method == http.MethodOptions || pattern == "" || strings.Contains(pattern, "*") || g.policy(pattern, false) == p {
+		return p
+	}
+	return nil
+}
+
+func (g *CORSGroups) policy(path string, fold bool) *cors.Policy {
 	if !plain(path) {
 		return nil
 	}
@@ -100,23 +137,6 @@ func (g *CORSGroups) Policy(path string, fold bool) *cors.Policy {
 	}
 	return nil
 }
-
-// PolicyOf is Policy for frameworks on net/http. pattern is the route that the router has
-// found, whose group counts; "" if there is none. Then the path does, which routers take as
-// it was sent or by what that means: both have to lie in the same group. A catch-all that
-// OPTIONS arrives at says nothing of where the request will that follows a preflight.
-func (g *CORSGroups) PolicyOf(pattern string, r *http.Request) *cors.Policy {
-	if pattern != "" && !(r.Method == http.MethodOptions && catchAll(pattern)) {
-		return g.Policy(pattern, false)
-	}
-	p := g.Policy(r.URL.Path, false)
-	if r.URL.RawPath != "" && g.Policy(r.URL.RawPath, false) != p {
-		return nil
-	}
-	return p
-}
-
-func catchAll(pattern string) bool { return strings.HasPrefix(path.Base(pattern), "*") }
 
 func (g *corsGroup) covers(path string, fold bool) bool {
 	for _, want := range g.segments {
@@ -129,7 +149,7 @@ func (g *corsGroup) covers(path string, fold bool) bool {
 		}
 		path = path[1+len(got):]
 		switch {
-		case want == got, want[0] == ':' && got != "":
+		case want == got, isParameter(want) && got != "":
 		case !fold || !strings.EqualFold(want, got):
 			return false
 		}

@@ -203,55 +203,109 @@ func TestCORSGroups(t *testing.T) {
 	}
 	g := groups(t, policies)
 	some := groups(t, map[string]*cors.Policy{"/api": policies["/api"]})
-	for _, tt := range []struct {
-		pattern, method, target string
-		want                    string
-	}{
-		{"", "GET", "/", "/"},
-		{"", "GET", "/x", "/:tenant"},
-		{"", "GET", "/api", "/api"},
-		{"", "GET", "/api/", "/api"},
-		{"", "GET", "/api/x/y", "/api"},
-		{"", "GET", "/api/v1", "/api/v1"},
-		{"", "GET", "/api/v1/x", "/api/v1"},
-		{"", "GET", "/api/v1x", "/api"},
-		{"", "GET", "/api/api", "/:tenant/api"}, // two segments are further in than one
-		{"", "GET", "/apis", "/:tenant"},
-		{"", "GET", "/API", "/:tenant"},
-		{"", "GET", "/users/me/x", "/users/me"},
-		{"", "GET", "/users/you/x", "/users/:id"},
-		{"", "GET", "/users/", "/:tenant"},
-		{"", "GET", "/a%2Fb", "/:tenant"},
-		{"", "GET", "/api/a%2Fb", "/api"},
-		{"", "GET", "/%61pi", ""},
-		{"", "GET", "/api/%2e%2e/x", ""},
-		{"", "GET", "/api/../x", ""},
-		{"", "GET", "/api/./x", ""},
-		{"", "GET", "/api//x", ""},
-		{"", "GET", "//api/x", ""},
-		// The route counts, not the path that leads to it.
-		{"/:tenant/secret", "GET", "/api/secret", "/:tenant"},
-		{"/api/*", "GET", "/api/v1/x", "/api"},
-		{"/api/*", "OPTIONS", "/api/v1/x", "/api/v1"},
-		{"/*any", "OPTIONS", "/api/v1/x", "/api/v1"},
-		{"/api/:x", "OPTIONS", "/api/v1", "/api"},
+	for _, tt := range []struct{ target, want string }{
+		{"/", "/"},
+		{"/x", "/:tenant"},
+		{"/api", "/api"},
+		{"/api/", "/api"},
+		{"/api/x/y", "/api"},
+		{"/api/v1", "/api/v1"},
+		{"/api/v1/x", "/api/v1"},
+		{"/api/v1x", "/api"},
+		{"/api/api", "/api"}, // a name before a parameter, as routers have it
+		{"/other/api", "/:tenant/api"},
+		{"/apis", "/:tenant"},
+		{"/API", "/:tenant"},
+		{"/users/me/x", "/users/me"},
+		{"/users/you/x", "/users/:id"},
+		{"/users/", "/:tenant"},
+		{"/a%2Fb", "/:tenant"},
+		{"/api/a%2Fb", "/api"},
+		{"/api%2Fv1/x", ""}, // two segments to some, one to others
+		{"/%61pi", ""},
+		{"/api/%2e%2e/x", ""},
+		{"/x/..%2fapi/y", ""},
+		{"/api/../x", ""},
+		{"/api/./x", ""},
+		{"/api//x", ""},
+		{"//api/x", ""},
 	} {
-		t.Run(tt.method+" "+tt.target+" "+tt.pattern, func(t *testing.T) {
-			r := httptest.NewRequest(tt.method, "http://h.test"+tt.target, nil)
-			got := g.PolicyOf(tt.pattern, r)
+		for _, method := range []string{"GET", "OPTIONS"} {
+			t.Run(method+" "+tt.target, func(t *testing.T) {
+				r := httptest.NewRequest(method, "http://h.test"+tt.target, nil)
+				got := g.PolicyOf("", r)
+				if tt.want == "" {
+					require.Nil(t, got)
+					return
+				}
+				require.Same(t, policies[tt.want], got)
+				require.Zero(t, testing.AllocsPerRun(10, func() { g.PolicyOf("", r) }))
+			})
+		}
+	}
+	for _, tt := range []struct{ pattern, method, target, want string }{
+		{"/api/x", "GET", "/api/x", "/api"},
+		{"/api/:x", "GET", "/api/x", "/api"},
+		{"/api/*", "GET", "/api/x", "/api"},
+		{"/api*", "GET", "/api/x", "/api"},
+		{"/*any", "GET", "/api/v1/x", "/api/v1"},
+		{"/*any", "OPTIONS", "/api/v1/x", "/api/v1"},
+		{"/:tenant/secret", "GET", "/api/secret", ""}, // "api" is a tenant there
+		{"/:tenant/secret", "OPTIONS", "/api/secret", "/api"},
+		{"/:page/:sub", "PUT", "/api/x", ""},
+		{"/api/:x", "GET", "/api/v1", ""}, // the path is further in than the route
+	} {
+		t.Run(tt.method+" "+tt.target+" at "+tt.pattern, func(t *testing.T) {
+			got := g.PolicyOf(tt.pattern, httptest.NewRequest(tt.method, "http://h.test"+tt.target, nil))
 			if tt.want == "" {
 				require.Nil(t, got)
 				return
 			}
 			require.Same(t, policies[tt.want], got)
-			require.Zero(t, testing.AllocsPerRun(10, func() { g.PolicyOf(tt.pattern, r) }))
 		})
 	}
-	require.Nil(t, some.Policy("/other", false))
-	require.Nil(t, some.Policy("/API/x", false))
-	require.NotNil(t, some.Policy("/API/x", true))
-	require.Nil(t, some.Policy("*", false))
-	require.Nil(t, some.Policy("", false))
+	same := func(path string, fold bool) *cors.Policy { return some.Policy(path, path, fold) }
+	require.Nil(t, same("/other", false))
+	require.Nil(t, same("/API/x", false))
+	require.NotNil(t, same("/API/x", true))
+	require.Nil(t, same("*", false))
+	require.Nil(t, same("", false))
+	require.NotNil(t, some.Policy("/api/x", "/api/x", false))
+	require.Nil(t, some.Policy("/%61pi/x", "/api/x", false), "one reading is not enough")
+	require.Nil(t, some.Policy("/api/x", "/other", false))
+}
+
+// What two groups both mean, or no path can be in, would be a policy that never counts.
+func TestCORSGroupsMistakes(t *testing.T) {
+	p := policyWith(t, cors.Config{})
+	for _, tt := range []struct {
+		name     string
+		policies map[string]*cors.Policy
+		want     []string
+	}{
+		{"two parameters", map[string]*cors.Policy{"/u/:id": p, "/u/:name": p}, []string{`"/u/:name": is the same as another`}},
+		{"two cases", map[string]*cors.Policy{"/API": p, "/api": p}, []string{`"/api": is the same as another`}},
+		{"colons inside", map[string]*cors.Policy{"/user_:id": p, "/a/:": p, "/:a:b": p, "/b/:/c": p}, []string{
+			`"/:a:b": has a colon`, `"/a/:": has a colon`, `"/b/:/c": has a colon`, `"/user_:id": has a colon`,
+		}},
+		{"no policy", map[string]*cors.Policy{"/a": nil, "b": p}, []string{`"/a": has no policy`, `"b": does not begin with a slash`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := adapter.ForCORSGroups("pkg", tt.policies)(nil)
+			var got []string
+			for _, line := range strings.Split(err.Error(), "\n") {
+				for _, want := range tt.want {
+					if strings.Contains(line, want) {
+						got = append(got, want)
+					}
+				}
+			}
+			require.Equal(t, tt.want, got, err.Error())
+			require.Len(t, strings.Split(err.Error(), "\n"), len(tt.want))
+		})
+	}
+	_, err := adapter.ForCORSGroups("pkg", map[string]*cors.Policy{"/u/:id": p, "/u/:id/x": p, "/u/x": p, "/": p})(nil)
+	require.NoError(t, err)
 }
 
 // A certificate is something that browsers show by themselves.
@@ -283,4 +337,39 @@ func TestExchangeClientCertificate(t *testing.T) {
 		})
 	}
 	require.False(t, bind(httptest.NewRequest("GET", "/", nil), nil).(adapter.Certified).ClientCertificate(), "without TLS")
+}
+
+// What the application has set by itself, in front, is none of the policy's doing: a page
+// that is not allowed must not live on it, nor one without credentials get them.
+func TestCORSTakesBack(t *testing.T) {
+	const page = "https://app.example.com"
+	for _, tt := range []struct {
+		name   string
+		cfg    cors.Config
+		origin string
+		want   http.Header
+	}{
+		{"not allowed", cors.Config{}, "https://evil.example", http.Header{"Vary": {"Accept, Origin"}}},
+		{"no other origin's", cors.Config{}, "", http.Header{"Vary": {"Accept, Origin"}}},
+		{"without credentials", cors.Config{}, page, http.Header{"Vary": {"Accept, Origin"}, "Access-Control-Allow-Origin": {page}}},
+		{"with credentials", cors.Config{Credentials: true}, page, http.Header{
+			"Vary": {"Accept, Origin"}, "Access-Control-Allow-Origin": {page}, "Access-Control-Allow-Credentials": {"true"},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "http://h.test/", nil)
+			w.Header().Set("Vary", "Accept")
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			w.Header().Set("Access-Control-Allow-Credentials", "true")
+			if tt.origin != "" {
+				r.Header.Set("Origin", tt.origin)
+			}
+			tt.cfg.Origins = []string{page}
+			_, d := adapter.ServeCORS(policyWith(t, tt.cfg), adapter.Bind(w, r, nil, netip.Addr{}))
+			require.Nil(t, d)
+			got := w.Header().Clone()
+			got["Vary"] = []string{strings.Join(got["Vary"], ", ")}
+			require.Equal(t, tt.want, got)
+		})
+	}
 }

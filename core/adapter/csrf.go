@@ -139,14 +139,16 @@ func checkCSRF(g *csrf.Guard, x Exchange, s *session.Session, method, path strin
 		return csrf.ErrMediaType
 	}
 	cookies := x.HeaderLines("Cookie")
-	switch ambient := carriesCredential(g, x, s, cookies); {
+	switch ambient := carriesCredential(g, x, cookies); {
 	case !g.Tokens() && ambient:
 		return silent
 	case !g.Tokens():
 		return nil
 	case !ambient:
 		// Nobody's authority is used here, and nobody may get one by it.
-		s.ForbidLogin(csrf.ErrNoToken)
+		for st := StateFrom(x.Context()); st != nil; st = StateFrom(st.Context) {
+			st.Session.ForbidLogin(csrf.ErrNoToken)
+		}
 		return nil
 	}
 	binding, err := bindingOf(g, s, cookies)
@@ -177,13 +179,15 @@ func checkPage(g *csrf.Guard, x Exchange, method string) error {
 
 // carriesCredential reports whether the request may carry something that browsers send by
 // themselves and that makes somebody be somebody.
-func carriesCredential(g *csrf.Guard, x Exchange, s *session.Session, cookies []string) bool {
-	name := ""
-	if s != nil {
-		name = s.Manager().Cookie().Name()
-	}
-	if g.Carries(cookies, name) {
+func carriesCredential(g *csrf.Guard, x Exchange, cookies []string) bool {
+	if g.Carries(cookies, "") {
 		return true
+	}
+	// Of every session that the request has: a handler may act for any of them.
+	for st := StateFrom(x.Context()); st != nil; st = StateFrom(st.Context) {
+		if g.Carries(cookies, st.Session.Manager().Cookie().Name()) {
+			return true
+		}
 	}
 	for _, line := range x.HeaderLines("Authorization") {
 		scheme, _, _ := strings.Cut(line, " ")

@@ -760,3 +760,23 @@ func TestCSRFAllocatesNothingForReads(t *testing.T) {
 		}
 	}))
 }
+
+// A session further out counts as well: a handler may act for its user.
+func TestCSRFSeesEverySession(t *testing.T) {
+	a := newSite(t, csrf.Config{})
+	outer := managerWith(t, newFaulty(), session.Config{Cookie: cookie.Config{Name: "outer"}})
+	decide := func(lines ...string) (*adapter.Denied, error) {
+		r := get(lines...)
+		r.Method = "POST"
+		far := contextOf(t, outer, r)
+		near := contextOf(t, a.m, r.WithContext(far))
+		_, d := adapter.BeginCSRF(a.guard, adapter.Headers(httptest.NewRecorder(), r.WithContext(near)))
+		return d, session.FromContext(far).Login(near, session.Identity{Subject: "ann", Method: "test"})
+	}
+	d, err := decide(sameOrigin)
+	require.Nil(t, d)
+	require.ErrorIs(t, err, csrf.ErrNoToken, "nobody logs in, in none of them")
+	d, _ = decide(sameOrigin, "Cookie: __Host-outer=x")
+	require.NotNil(t, d)
+	require.Equal(t, core.CSRFRejected, d.Code)
+}

@@ -10,6 +10,7 @@ const (
 	maxEmpty  = 16   // elements, lines included
 	maxBlanks = 2    // one on either side of an element
 	maxAny    = 4096 // bytes, where every name is allowed
+	maxLines  = 24   // fewer than an Exchange lends
 )
 
 // What is wrong with an element.
@@ -18,6 +19,7 @@ const (
 	outOfOrder = "is out of order: browsers write names sorted and each of them once"
 	tooEmpty   = "is one empty element too many"
 	tooLong    = "is too much"
+	tooMuch    = "has more than 24 lines"
 )
 
 // asked judges the lines of Access-Control-Request-Headers. some is whether they name
@@ -30,6 +32,9 @@ const (
 // Names have to be sorted and each there once, as browsers write them. So whatever comes,
 // it is at most as many names as are allowed that are looked up.
 func (h *headers) asked(lines []string) (some bool, element, fault string) {
+	if len(lines) > maxLines {
+		return false, "", tooMuch
+	}
 	window, empty, bytes, last := h.named.longest+maxBlanks+1, 0, 0, ""
 	if h.any {
 		window = maxAny

@@ -29,10 +29,19 @@ type Answer struct {
 // answer.
 type Header struct{ Name, Value string }
 
-const maxHeader = 6
+const (
+	maxHeader        = 6
+	allowCredentials = "Access-Control-Allow-Credentials"
+)
 
 // Headers are what to set in the answer, Vary excepted.
 func (a *Answer) Headers() []Header { return a.header[:a.n] }
+
+// Allowed reports whether the page may read the answer, or go on after the preflight.
+func (a *Answer) Allowed() bool { return a.n > 0 }
+
+// Credentials reports whether it may do so with credentials.
+func (a *Answer) Credentials() bool { return a.n > 1 && a.header[1].Name == allowCredentials }
 
 func (a *Answer) set(name, value string) {
 	if value != "" {
@@ -129,6 +138,6 @@ func (c *compiled) isOwn(from []string) bool {
 func (c *compiled) grant(a *Answer, allowed string) {
 	a.set("Access-Control-Allow-Origin", allowed)
 	if c.credentials {
-		a.set("Access-Control-Allow-Credentials", "true")
+		a.set(allowCredentials, "true") // the second, as Credentials knows
 	}
 }

@@ -50,7 +50,7 @@
 //	                  request-header names"): in lower case, sorted, none twice, joined by
 //	                  commas, and one of RequestHeaders. With "*" every token in lower case
 //	                  but authorization, in at most 4096 bytes. Tolerated, because something
-//	                  in between may do it: several lines, which are one list; one blank or
+//	                  in between may do it: up to 24 lines, which are one list; one blank or
 //	                  tab on either side of a name; 16 empty elements, empty lines included
 //	private-network   not asked for, whatever the value, or DangerouslyAllowPrivateNetwork
 //

@@ -113,7 +113,7 @@ func (g *Guard) knows(from string, r Request) bool {
 // Safe reports whether nothing is checked because the method changes nothing: those of RFC
 // 9110 section 9.2.1 that a page can send. Handlers must keep to that, because a link is
 // enough to send one, and what a header or a field says of another method must be heard
-// in front of the check or not at all.
+// in front of the router or not at all: else one method is checked and another one served.
 func Safe(method string) bool {
 	switch method {
 	case "GET", "HEAD", "OPTIONS":

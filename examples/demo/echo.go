@@ -103,7 +103,7 @@ func (h echoRoutes) refused(c echo.Context, err error) error {
 
 func (echoRoutes) unchecked(c echo.Context) bool {
 	h := c.Request().Header
-	return demo.Unchecked(c.Request().Method, h.Get("Origin"), h.Get("Sec-Fetch-Site"))
+	return demo.Unchecked(c.Request().Method, h.Get("Origin"), h.Get("Sec-Fetch-Site"), h.Get("Referer"))
 }
 
 // proof is for the page that is answered.

@@ -121,7 +121,7 @@ func (h fiberRoutes) refused(c *fiber.Ctx, err error) error {
 }
 
 func (fiberRoutes) unchecked(c *fiber.Ctx) bool {
-	return demo.Unchecked(c.Method(), c.Get("Origin"), c.Get("Sec-Fetch-Site"))
+	return demo.Unchecked(c.Method(), c.Get("Origin"), c.Get("Sec-Fetch-Site"), c.Get("Referer"))
 }
 
 // proof is for the page that is answered.

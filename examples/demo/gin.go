@@ -93,7 +93,7 @@ func (h ginRoutes) refused(c *gin.Context, err error) {
 }
 
 func (ginRoutes) unchecked(c *gin.Context) bool {
-	return demo.Unchecked(c.Request.Method, c.GetHeader("Origin"), c.GetHeader("Sec-Fetch-Site"))
+	return demo.Unchecked(c.Request.Method, c.GetHeader("Origin"), c.GetHeader("Sec-Fetch-Site"), c.GetHeader("Referer"))
 }
 
 // proof is for the page that is answered.

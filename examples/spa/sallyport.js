@@ -120,7 +120,7 @@ export class Sallyport extends EventTarget {
   async #send(url, init, token) {
     const headers = new Headers(init.headers);
     const { credentials = "omit", method = "GET", body } = init;
-    const go = () => fetch(url, { ...init, headers, credentials });
+    const go = () => fetch(url, { redirect: "error", ...init, headers, credentials });
     if (token) headers.set("Authorization", `Bearer ${token}`);
     if (!this.#paths.csrf || credentials !== "include" || SAFE.has(method.toUpperCase())) return go();
     if (token !== undefined) headers.set(this.#header, await this.#proof());

@@ -51,7 +51,7 @@ var commitMutants = []mutant{
 		old: "\t\t\tr.Abandon()", new: "\t\t\t_ = r",
 		adapter: "gin", slug: "commit/panic-after-login"},
 	{name: "Fiber recover outside: a login's cookie is lost with a panic", file: "fiber/session.go",
-		old: "adapter.AbandonSession(x, st)", new: "_ = x",
+		old: "\tdefer adapter.AbandonSession(x, st)\n", new: "",
 		adapter: "fiber", slug: "commit/panic-after-login"},
 	{name: "a refusal keeps the handler's headers", file: "core/adapter/denied.go",
 		old: "\tforgetBody(x)\n", new: "",

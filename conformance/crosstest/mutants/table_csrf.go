@@ -32,15 +32,15 @@ var csrfTokenMutants = []mutant{
 	{
 		name:    "CVE-2011-0696 Django: X-Requested-With is trusted",
 		file:    csrfFlow,
-		old:     "	if g.Carries(cookies, name) {\n",
-		new:     "	if x.Header(\"X-Requested-With\") != \"\" {\n		return false\n	}\n	if g.Carries(cookies, name) {\n",
+		old:     "	if g.Carries(cookies, \"\") {\n",
+		new:     "	if x.Header(\"X-Requested-With\") != \"\" {\n		return false\n	}\n	if g.Carries(cookies, \"\") {\n",
 		adapter: "fiber", slug: "csrf/header-replaces-no-token",
 	},
 	{
 		name:    "a visitor's token is not verified",
 		file:    csrfFlow,
 		old:     "	token, err := tokenOf(g, x)\n	if err != nil {\n",
-		new:     "	token, err := tokenOf(g, x)\n	if login, _ := loginOf(s); login == \"\" {\n		return nil\n	}\n	if err != nil {\n",
+		new:     "	token, err := tokenOf(g, x)\n	if login, _ := loginOf(session.FromContext(x.Context())); login == \"\" {\n		return nil\n	}\n	if err != nil {\n",
 		adapter: "nethttp", slug: "csrf/token-required",
 	},
 	{
@@ -289,7 +289,7 @@ var csrfBindingMutants = []mutant{
 	{
 		name:    "login CSRF: a request without a cookie logs in without a token",
 		file:    csrfFlow,
-		old:     "		s.ForbidLogin(csrf.ErrNoToken)\n",
+		old:     "			st.Session.ForbidLogin(csrf.ErrNoToken)\n",
 		new:     "",
 		adapter: "gin", slug: "csrf/login-without-token",
 	},
@@ -324,8 +324,8 @@ var csrfBindingMutants = []mutant{
 	{
 		name:    "a bearer token beside a cookie needs no token",
 		file:    csrfFlow,
-		old:     "	if g.Carries(cookies, name) {\n",
-		new:     "	if strings.HasPrefix(strings.ToLower(x.Header(\"Authorization\")), \"bearer\") {\n		return false\n	}\n	if g.Carries(cookies, name) {\n",
+		old:     "	if g.Carries(cookies, \"\") {\n",
+		new:     "	if strings.HasPrefix(strings.ToLower(x.Header(\"Authorization\")), \"bearer\") {\n		return false\n	}\n	if g.Carries(cookies, \"\") {\n",
 		adapter: "echo", slug: "csrf/bearer-needs-no-token",
 	},
 	{
@@ -366,8 +366,8 @@ var csrfBindingMutants = []mutant{
 	{
 		name:    "a session's cookie is none to the guard",
 		file:    csrfFlow,
-		old:     "		name = s.Manager().Cookie().Name()\n",
-		new:     "		name = \"\"\n",
+		old:     "st.Session.Manager().Cookie().Name()",
+		new:     "\"\"",
 		adapter: "nethttp", slug: "csrf/dead-session-cookie",
 	},
 	{
@@ -400,6 +400,13 @@ var csrfOriginMutants = []mutant{
 		old:     "		if g.knows(r.Origin[0], r) {\n",
 		new:     "		if r.Origin[0] == \"null\" {\n			return ErrNoOrigin\n		}\n		if g.knows(r.Origin[0], r) {\n",
 		adapter: "fiber", slug: "csrf/origin",
+	},
+	{
+		name:    "Fiber: the target says which host is our own",
+		file:    "fiber/exchange.go",
+		old:     "x.c.Request().Header.Host()",
+		new:     "x.c.Context().Host()",
+		adapter: "fiber", slug: "csrf/host-in-target",
 	},
 	{
 		name:    "an empty Origin is none",
@@ -646,8 +653,8 @@ var csrfScopeMutants = []mutant{
 	{
 		name:    "nobody needs a token who is nobody",
 		file:    csrfFlow,
-		old:     "	if g.Carries(cookies, name) {\n",
-		new:     "	if login, _ := loginOf(s); login == \"\" {\n		return false\n	}\n	if g.Carries(cookies, name) {\n",
+		old:     "	if g.Carries(cookies, \"\") {\n",
+		new:     "	if login, _ := loginOf(session.FromContext(x.Context())); login == \"\" {\n		return false\n	}\n	if g.Carries(cookies, \"\") {\n",
 		adapter: "echo", slug: "csrf/before-guards",
 	},
 }

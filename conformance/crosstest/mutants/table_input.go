@@ -180,8 +180,8 @@ var inputMutants = []mutant{
 	{
 		name:    "every request reads the store",
 		file:    "core/adapter/flow.go",
-		old:     "\treturn nil\n}\n\n// loopbackHost",
-		new:     "\t_, _ = st.Session.Principal()\n\treturn nil\n}\n\n// loopbackHost",
+		old:     "\treturn nil\n}\n\n// checkLoopback",
+		new:     "\t_, _ = st.Session.Principal()\n\treturn nil\n}\n\n// checkLoopback",
 		adapter: "nethttp", slug: "store/public-route",
 	},
 	{

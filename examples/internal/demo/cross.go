@@ -50,8 +50,8 @@ func (a *App) guardOrigins(app string, o Options) (err error) {
 // says nothing about where it comes from. Each browser does so, with every POST, so this
 // is curl, which would else have to fetch a token for every line in the README. A service
 // makes no such exception.
-func Unchecked(method, origin, fetchSite string) bool {
-	return method == http.MethodPost && origin == "" && fetchSite == ""
+func Unchecked(method, origin, fetchSite, referer string) bool {
+	return method == http.MethodPost && origin == "" && fetchSite == "" && referer == ""
 }
 
 var gifts = session.NewCounter("gifts")
