@@ -222,8 +222,19 @@ func writeJSON(path string, v any) error {
 	return os.WriteFile(path, text, 0o600)
 }
 
+// tools is the folder of the compiler and the linker. Asking the go command each time would
+// cost a tenth of what they take.
+var tools = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "env", "GOTOOLDIR").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
 func goTool(name string, args ...string) error {
-	if out, err := exec.Command("go", append([]string{"tool", name}, args...)...).CombinedOutput(); err != nil {
+	dir, err := tools()
+	if err != nil {
+		return err
+	}
+	if out, err := exec.Command(filepath.Join(dir, name), args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return nil
