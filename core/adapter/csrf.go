@@ -240,7 +240,8 @@ func nonceOf(g *csrf.Guard, cookies []string) (nonce string, n int) {
 // CSRFToken returns a token for a form or a script of the page that is answered to x. action
 // is as for csrf.Guard.Token. The answer becomes one that caches do not keep. For a visitor
 // who is not logged in it may set a cookie, so it has to be called before headers leave:
-// session.ErrHeadersSent otherwise. Without layer two there are no tokens: "" and no error.
+// session.ErrHeadersSent otherwise, if x can tell or a session is there; an adapter whose
+// framework knows by itself asks that first. Without layer two there are no tokens: "" and no error.
 // core.ErrNoMiddleware without CSRF, core.ErrUnknown if the store did not answer.
 func CSRFToken(x Exchange, action string) (string, error) {
 	st := csrfFrom(x.Context())

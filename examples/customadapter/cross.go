@@ -65,7 +65,8 @@ func CSRF(guard *csrf.Guard, cfg Config) func(http.Handler) http.Handler {
 	}
 }
 
-// CSRFToken returns the token for a page; action is "" or what csrf.Action returns.
+// CSRFToken returns the token for a page; action is "" or what csrf.Action returns. Without Session
+// nobody can tell whether headers have left: call it before the first byte.
 func CSRFToken(w http.ResponseWriter, r *http.Request, action string) (string, error) {
 	return adapter.CSRFToken(adapter.Headers(w, r), action)
 }
