@@ -18,10 +18,9 @@ func CORS(policy *cors.Policy, cfg ...Config) fiber.Handler {
 }
 
 // CORSGroups is CORS with a policy for each group of routes, by the path that all of them
-// begin with: "/api", "/users/:id", "/" for the rest. The innermost group counts, and a
-// route outside of all is left alone. Mount it on the application, in front of the routes.
-// Of two CORS that a request passes the first one would answer its preflight, and the last
-// one decide about itself. Fiber's own groups end anywhere in a name: "/apis" is in "/api".
+// begin with: "/api", "/users/:id", "/" for the rest. The innermost group counts; a route
+// outside of all is left alone. Mount it in front of the routes. Of two CORS that a request
+// passes the first answers its preflight, and the last decides about the request itself.
 func CORSGroups(policies map[string]*cors.Policy, cfg ...Config) fiber.Handler {
 	return compile(cfg, adapter.ForCORSGroups("authfiber", policies)).mount((*middleware).cors)
 }
@@ -69,10 +68,9 @@ func (m *middleware) csrf(c *fiber.Ctx) error {
 	return m.owner(c.UserContext()).translate(c, c.Next())
 }
 
-// CSRFToken returns the token for a form or a script of the page that is being answered.
-// It is good for the current login, or for this visitor until somebody logs in; it may be
-// another text each time. The answer becomes one that caches do not keep, and may set a
-// cookie.
+// CSRFToken returns the token for a form or a script of the page that is being answered. It is
+// good for the current login, or for this visitor until somebody logs in; it may be another
+// text each time. The answer becomes one that caches do not keep, and may set a cookie.
 func CSRFToken(c *fiber.Ctx) (string, error) { return csrfToken(c, "") }
 
 // CSRFTokenFor is CSRFToken for a token that is good for one action alone: method and the

@@ -41,8 +41,7 @@ func raw(c *fiber.Ctx) adapter.RawHeader {
 func (x *exchange) Method() string { return adapter.Method(x.c.Method()) }
 func (x *exchange) Path() string   { return string(x.c.Context().URI().PathOriginal()) }
 
-// Host is the header's. fasthttp takes what stands behind "//" in the target for a host as
-// soon as "://" is anywhere in it, and any page can send the target "//evil.example/?://".
+// Host is the header's: fasthttp would believe a target such as "//evil.example/?://".
 func (x *exchange) Host() string { return string(x.c.Request().Header.Host()) }
 
 // Committed is always false: fasthttp sends headers after the handlers.
