@@ -56,7 +56,7 @@ func ServeCORS(p *cors.Policy, x Exchange) (preflight bool, d *Denied) {
 		x.SetHeader(h.Name, h.Value)
 	}
 	if a.Cause != "" && p.Debug() {
-		p.Tell(x.Context(), audit.Event{Cause: a.Cause, ClientIP: x.ClientIP(), UserAgent: cut(x.Header("User-Agent"))}, r)
+		p.Tell(x.Context(), audit.Event{Cause: a.Cause, ClientIP: x.ClientIP(), UserAgent: audit.UserAgent(x.Header("User-Agent"))}, r)
 	}
 	return a.Preflight, nil
 }
@@ -88,6 +88,3 @@ func addVary(x Exchange, line string) bool {
 	x.AddHeader("Vary", line)
 	return true
 }
-
-// cut is what events keep of a User-Agent.
-func cut(s string) string { return s[:min(len(s), 256)] }

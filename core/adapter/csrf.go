@@ -123,7 +123,7 @@ func beginCSRF(g *csrf.Guard, x Exchange) *Denied {
 	case !errors.Is(err, csrf.ErrCrossSite) && !errors.Is(err, csrf.ErrNoOrigin):
 		return Failure(x.Context(), err)
 	}
-	e.ClientIP, e.UserAgent = x.ClientIP(), cut(x.Header("User-Agent"))
+	e.ClientIP, e.UserAgent = x.ClientIP(), audit.UserAgent(x.Header("User-Agent"))
 	g.Tell(x.Context(), e, err)
 	return deny(code, err)
 }

@@ -193,7 +193,7 @@ type Event struct {
 	// ClientIP is the address of the client as far as the trusted proxies tell;
 	// the zero Addr means that it is not known.
 	ClientIP netip.Addr
-	// UserAgent is the header as sent, cut to 256 bytes by the emitter. It is
+	// UserAgent is the header as sent, cut by the emitter with UserAgent. It is
 	// untrusted: it can hold any bytes and be half a UTF-8 sequence at its end.
 	UserAgent string
 	// Method is the method of authentication, on logins.
@@ -203,6 +203,10 @@ type Event struct {
 	// Err is the cause below, on failures. Its text may quote untrusted input.
 	Err error
 }
+
+// UserAgent cuts a User-Agent header to the 256 bytes that events keep of it. What it
+// returns shares the header's memory.
+func UserAgent(header string) string { return header[:min(len(header), 256)] }
 
 // Sink takes events. Implementations are safe for concurrent use.
 //

@@ -308,3 +308,11 @@ func TestSlogConcurrent(t *testing.T) {
 	}
 	require.Equal(t, 400, strings.Count(out.String(), "\n"))
 }
+
+func TestUserAgent(t *testing.T) {
+	for _, n := range []int{0, 1, 255, 256} {
+		require.Equal(t, strings.Repeat("a", n), audit.UserAgent(strings.Repeat("a", n)))
+	}
+	require.Equal(t, strings.Repeat("a", 256), audit.UserAgent(strings.Repeat("a", 257)))
+	require.Equal(t, strings.Repeat("a", 256), audit.UserAgent(strings.Repeat("a", 1<<20)))
+}

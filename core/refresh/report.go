@@ -25,9 +25,6 @@ func (r *Rotator) write(ctx context.Context) (context.Context, context.CancelFun
 
 func noCancel() {}
 
-// maxUserAgent is that of audit.Event.
-const maxUserAgent = 256
-
 // record tells the sink. f and l may be nil.
 func (r *Rotator) record(ctx context.Context, name audit.Name, cause audit.Cause, f *Family, l *login, from From, err error) {
 	if r.cfg.Audit == nil {
@@ -35,7 +32,7 @@ func (r *Rotator) record(ctx context.Context, name audit.Name, cause audit.Cause
 	}
 	e := audit.Event{
 		Time: r.cfg.Now(), Name: name, Cause: cause, App: r.registry.App(),
-		ClientIP: from.ClientIP, UserAgent: from.UserAgent[:min(len(from.UserAgent), maxUserAgent)], Err: err,
+		ClientIP: from.ClientIP, UserAgent: audit.UserAgent(from.UserAgent), Err: err,
 	}
 	if f != nil {
 		e.Session = f.Handle.String()

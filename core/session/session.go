@@ -276,7 +276,7 @@ func (s *Session) Audit(name audit.Name, cause audit.Cause, err error) {
 }
 
 func (s *Session) event(name audit.Name, cause audit.Cause, r *record, err error) {
-	e := audit.Event{Name: name, Cause: cause, ClientIP: s.clientIP, UserAgent: truncate(s.userAgent), Err: err}
+	e := audit.Event{Name: name, Cause: cause, ClientIP: s.clientIP, UserAgent: audit.UserAgent(s.userAgent), Err: err}
 	if r != nil {
 		e.Subject, e.Session = r.subject, r.handle.String()
 		if name == audit.LoginSucceeded {
@@ -286,15 +286,6 @@ func (s *Session) event(name audit.Name, cause audit.Cause, r *record, err error
 	// s.ctx is the request's context without this session in it: a sink that
 	// asks it for the principal must not come back here.
 	s.m.record(s.ctx, e)
-}
-
-const maxUserAgent = 256
-
-func truncate(s string) string {
-	if len(s) > maxUserAgent {
-		return s[:maxUserAgent]
-	}
-	return s
 }
 
 // fail turns a store's error into "unknown" and notes it.

@@ -276,9 +276,6 @@ func (v *Verifier) Fresh(t *Token, maxAge time.Duration) bool {
 	return age >= -v.cfg.Leeway && age <= maxAge
 }
 
-// maxUserAgent is that of audit.Event.
-const maxUserAgent = 256
-
 // Record tells the sink about a request with a token, or with one that was refused
 // with err; t may be nil. For guards and adapters.
 func (v *Verifier) Record(ctx context.Context, name audit.Name, cause audit.Cause, t *Token, ip netip.Addr, userAgent string, err error) {
@@ -287,7 +284,7 @@ func (v *Verifier) Record(ctx context.Context, name audit.Name, cause audit.Caus
 	}
 	e := audit.Event{
 		Time: v.cfg.Now(), Name: name, Cause: cause, App: v.cfg.App,
-		ClientIP: ip, UserAgent: userAgent[:min(len(userAgent), maxUserAgent)], Err: err,
+		ClientIP: ip, UserAgent: audit.UserAgent(userAgent), Err: err,
 	}
 	if t != nil {
 		e.Subject, e.Session = t.principal.Subject, t.principal.Session

@@ -632,7 +632,7 @@ var csrfScopeMutants = []mutant{
 	{
 		name:    "a refusal is recorded without who sent it",
 		file:    csrfFlow,
-		old:     "	e.ClientIP, e.UserAgent = x.ClientIP(), cut(x.Header(\"User-Agent\"))\n",
+		old:     "	e.ClientIP, e.UserAgent = x.ClientIP(), audit.UserAgent(x.Header(\"User-Agent\"))\n",
 		new:     "",
 		adapter: "nethttp", slug: "csrf/refusal-is-recorded",
 	},
