@@ -77,7 +77,7 @@ func corsInFrontAndBehind() Case {
 func corsBehindBearer() Case {
 	return Case{
 		ID: "X11", Slug: "cors/behind-bearer",
-		Rule:   "CORS behind a Bearer that requires a token is told to be misplaced at the first request with one; behind an optional Bearer it works.",
+		Rule:   "CORS behind a Bearer that requires a token is told to be misplaced at the first request with one; behind an optional Bearer it works, unless a guard stands in between.",
 		Clause: "Fetch, CORS-preflight fetch; DESIGN section 6",
 		Run: func(t *T) {
 			k := t.Tokens(token.ES256)
@@ -85,7 +85,8 @@ func corsBehindBearer() Case {
 			c := &counted{App: k.bearerApp()}
 			for _, method := range []string{"GET", "OPTIONS"} {
 				c.App = c.with(method, "/late", c.count(apiMe), Guard{Bearer: true}, Guard{CORS: p}).
-					with(method, "/either", c.count(apiMe), Guard{Bearer: true, Optional: true}, Guard{CORS: p})
+					with(method, "/either", c.count(apiMe), Guard{Bearer: true, Optional: true}, Guard{CORS: p}).
+					with(method, "/both", c.count(apiMe), Guard{Bearer: true, Optional: true}, Guard{Login: true}, Guard{CORS: p})
 			}
 			s := t.Serve(c.App)
 			good := authorization(k.Issue("alice").Token)
@@ -93,6 +94,8 @@ func corsBehindBearer() Case {
 				a := s.corsIs(s.Do("GET", "/late", append([]string{good}, lines...)...), 500, append([]string{"Vary: Authorization", corsVary}, corsMisplaced...)...)
 				Equal(t, "error code", a.Code(), "AUTH_MIDDLEWARE_FAILURE")
 				s.Check(s.Do("GET", "/late", lines...), refused(core.MissingCredentials))
+				s.corsIs(s.Do("GET", "/both", append([]string{good}, lines...)...), 500, append([]string{"Vary: Authorization", corsVary}, corsMisplaced...)...)
+				s.Check(s.Do("GET", "/both", lines...), refused(core.MissingCredentials))
 			}
 			a := s.Do("OPTIONS", "/late", append(corsAsks(corsPage, "GET"), good)...)
 			s.corsIs(a, 500, append([]string{"Vary: Authorization", corsVaryPreflight}, corsMisplaced...)...)

@@ -370,6 +370,14 @@ func TestCORSTakesBack(t *testing.T) {
 			got := w.Header().Clone()
 			got["Vary"] = []string{strings.Join(got["Vary"], ", ")}
 			require.Equal(t, tt.want, got)
+
+			w = httptest.NewRecorder()
+			w.Header().Set("Access-Control-Allow-Credentials", "true") // alone, it waits for an origin
+			_, d = adapter.ServeCORS(policyWith(t, tt.cfg), adapter.Bind(w, r, nil, netip.Addr{}))
+			require.Nil(t, d)
+			if tt.want.Get("Access-Control-Allow-Origin") != "" {
+				require.Equal(t, tt.want["Access-Control-Allow-Credentials"], w.Header()["Access-Control-Allow-Credentials"])
+			}
 		})
 	}
 }

@@ -847,6 +847,13 @@ var kept [][]byte
 		adapter: "echo", slug: "cors/debug-events",
 	},
 	{
+		name:    "a guard behind an optional Bearer is none",
+		file:    "core/adapter/bearer.go",
+		old:     "	s.required = true\n",
+		new:     "",
+		adapter: "echo", slug: "cors/behind-bearer",
+	},
+	{
 		name:    "CORS behind a guard is a mistake, whatever stands in front",
 		file:    "core/adapter/cors.go",
 		old:     "; first && id != nil",
