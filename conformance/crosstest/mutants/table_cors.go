@@ -835,8 +835,8 @@ var kept [][]byte
 	{
 		name:    "the event does not say who asked",
 		file:    "core/adapter/cors.go",
-		old:     "ClientIP: x.ClientIP(), UserAgent: cut",
-		new:     "UserAgent: cut",
+		old:     "ClientIP: x.ClientIP(), UserAgent: audit",
+		new:     "UserAgent: audit",
 		adapter: "gin", slug: "cors/debug-events",
 	},
 	{
